@@ -1,0 +1,39 @@
+# twinset: builds with PGXS; PG_CONFIG names the server (default: the one on the path).
+#
+#   make                the module and the extension's script
+#   make install        into the server that PG_CONFIG names
+#   make installcheck   the regression suite against a running server (./check runs all suites on one of its own)
+
+EXTENSION = twinset
+EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" twinset.control)
+
+MODULE_big = twinset
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+
+# The order matters: a part uses only what stands in parts before it.
+SQL_PARTS = $(addprefix sql/, \
+	condition.sql manifest.sql tables.sql settled.sql triggers.sql \
+	winners.sql views.sql functions.sql verify.sql grants.sql)
+
+DATA_built = twinset--$(EXTVERSION).sql
+EXTRA_CLEAN = twinset--*.sql test/results
+
+PG_CPPFLAGS = -std=gnu99
+# a function of the server's calling convention need not use its argument
+PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter
+SHLIB_LINK = -ljansson
+
+REGRESS = $(sort $(notdir $(basename $(wildcard test/sql/*.sql))))
+REGRESS_OPTS = --inputdir=test --outputdir=test --load-extension=twinset
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# no bitcode: the module is never inlined into a query
+override with_llvm = no
+
+$(OBJS): $(wildcard src/*.h)
+
+twinset--$(EXTVERSION).sql: $(SQL_PARTS) Makefile twinset.control
+	cat $(SQL_PARTS) > $@

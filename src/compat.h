@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  What differs between server versions, and nothing else.
+ *
+ * Every #if on PG_VERSION_NUM of the project is in this file.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TWINSET_COMPAT_H
+#define TWINSET_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 150000
+#error "twinset needs PostgreSQL 15 or later"
+#endif
+
+/* PostgreSQL 16 moved the declarations of varlena's access out of postgres.h */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+#endif							/* TWINSET_COMPAT_H */
