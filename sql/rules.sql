@@ -1,0 +1,30 @@
+-- The rules of the columns of twin and deployment, for their CHECK
+-- constraints.  All of them compute from their arguments alone.
+
+CREATE FUNCTION twinset.device_id_valid(device_id text) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'twinset_device_id_valid';
+
+COMMENT ON FUNCTION twinset.device_id_valid(text) IS
+'whether a device may have this id: 1 to 128 ASCII letters, digits and -:.+%_#*?!(),=@;$''';
+
+CREATE FUNCTION twinset.tags_valid(tags jsonb) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'twinset_tags_valid';
+
+COMMENT ON FUNCTION twinset.tags_valid(jsonb) IS
+'whether a device may have these tags: an object with keys of 1 to 1024 bytes without . $ space and control characters, strings of at most 4096 bytes, at most 10 levels of objects and arrays below it, and at most 8192 bytes as text';
+
+CREATE FUNCTION twinset.deployment_id_valid(deployment_id text) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'twinset_deployment_id_valid';
+
+COMMENT ON FUNCTION twinset.deployment_id_valid(text) IS
+'whether a deployment may have this id: 1 to 128 lower-case ASCII letters, digits and -+%_*!''.';
+
+CREATE FUNCTION twinset.labels_valid(labels jsonb) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'twinset_labels_valid';
+
+COMMENT ON FUNCTION twinset.labels_valid(jsonb) IS
+'whether a deployment may have these labels: an object whose values are all strings';
