@@ -1,5 +1,6 @@
 -- The rules of the columns of twin and deployment, for their CHECK
--- constraints.  All of them compute from their arguments alone.
+-- constraints, and the merge patch that changes a twin's tags.  All of them
+-- compute from their arguments alone.
 
 CREATE FUNCTION twinset.device_id_valid(device_id text) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
@@ -28,3 +29,10 @@ AS 'MODULE_PATHNAME', 'twinset_labels_valid';
 
 COMMENT ON FUNCTION twinset.labels_valid(jsonb) IS
 'whether a deployment may have these labels: an object whose values are all strings';
+
+CREATE FUNCTION twinset.merge_patch(target jsonb, patch jsonb) RETURNS jsonb
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'twinset_merge_patch';
+
+COMMENT ON FUNCTION twinset.merge_patch(jsonb, jsonb) IS
+'the target with a JSON merge patch (RFC 7396) applied: null removes a key, objects are merged, anything else replaces';

@@ -1,5 +1,5 @@
 --
--- What a column of twin or deployment may hold.
+-- What a column of twin or deployment may hold, and the merge patch.
 --
 -- Each table of cases prints what must hold as the case's name; "ok" says
 -- whether it does.
@@ -194,10 +194,69 @@ FROM (VALUES
     (15, 'SQL NULL', NULL)) AS cases (n, name, labels)
 ORDER BY n;
 
+-- the merge patch: the table of RFC 7396's appendix A
+SELECT target, patch, twinset.merge_patch(target, patch) AS result,
+    twinset.merge_patch(target, patch) = expected AS ok
+FROM (VALUES
+    (1, '{"a": "b"}'::jsonb, '{"a": "c"}'::jsonb, '{"a": "c"}'::jsonb),
+    (2, '{"a": "b"}', '{"b": "c"}', '{"a": "b", "b": "c"}'),
+    (3, '{"a": "b"}', '{"a": null}', '{}'),
+    (4, '{"a": "b", "b": "c"}', '{"a": null}', '{"b": "c"}'),
+    (5, '{"a": ["b"]}', '{"a": "c"}', '{"a": "c"}'),
+    (6, '{"a": "c"}', '{"a": ["b"]}', '{"a": ["b"]}'),
+    (7, '{"a": {"b": "c"}}', '{"a": {"b": "d", "c": null}}', '{"a": {"b": "d"}}'),
+    (8, '{"a": [{"b": "c"}]}', '{"a": [1]}', '{"a": [1]}'),
+    (9, '["a", "b"]', '["c", "d"]', '["c", "d"]'),
+    (10, '{"a": "b"}', '["c"]', '["c"]'),
+    (11, '{"a": "foo"}', 'null', 'null'),
+    (12, '{"a": "foo"}', '"bar"', '"bar"'),
+    (13, '{"e": null}', '{"a": 1}', '{"e": null, "a": 1}'),
+    (14, '[1, 2]', '{"a": "b", "c": null}', '{"a": "b"}'),
+    (15, '{}', '{"a": {"bb": {"ccc": null}}}', '{"a": {"bb": {}}}')) AS cases (n, target, patch, expected)
+ORDER BY n;
+
+-- and the example of its section 3
+SELECT twinset.merge_patch(
+    '{"title": "Goodbye!", "author": {"givenName": "John", "familyName": "Doe"}, "tags": ["example", "sample"], "content": "This will be unchanged"}',
+    '{"title": "Hello!", "phoneNumber": "+01-123-456-7890", "author": {"familyName": null}, "tags": ["example"]}')
+    = '{"title": "Hello!", "author": {"givenName": "John"}, "tags": ["example"], "content": "This will be unchanged", "phoneNumber": "+01-123-456-7890"}' AS ok;
+
+-- what the table leaves open
+SELECT name, twinset.merge_patch(target::jsonb, patch::jsonb) AS result
+FROM (VALUES
+    (1, 'an empty patch changes nothing', '{"a": {"b": [1, {"c": null}]}}', '{}'),
+    (2, 'an empty object in a patch changes no object', '{"a": {"b": 1}}', '{"a": {}}'),
+    (3, 'an empty object in a patch replaces what is no object', '{"a": [1]}', '{"a": {}}'),
+    (4, 'an array is taken with its nulls', '{}', '{"a": [null, {"b": null}]}'),
+    (5, 'a null for what is not there', '{"a": 1}', '{"b": null, "c": {"d": null}}'),
+    (6, 'a null in the target stays', '{"a": {"b": null, "c": 1}}', '{"a": {"c": null}}'),
+    (7, 'a scalar target', '1', '{"a": {"b": 1}}'),
+    (8, 'an array of an object as the target', '[{"a": 1}]', '{"b": 2}'),
+    (9, 'objects and arrays beside the change are kept', '{"a": {"x": [1, 2], "y": {"z": 1.50}}, "b": [[]]}', '{"a": {"w": 1}}'),
+    (10, 'the empty key is a key', '{"": {"": 1}}', '{"": {"": null, "a": 2}}'),
+    (11, 'a SQL NULL target', NULL, '{}'),
+    (12, 'a SQL NULL patch', '{}', NULL)) AS cases (n, name, target, patch)
+ORDER BY n;
+
+-- keys of many lengths, more than one block of offsets
+SELECT twinset.merge_patch(old, patch) = new AS ok
+FROM (SELECT
+        jsonb_object_agg(repeat('k', k % 7) || k, k) AS old,
+        jsonb_object_agg(repeat('k', k % 7) || k, CASE k % 3 WHEN 0 THEN NULL ELSE -k END)
+            FILTER (WHERE k % 3 < 2) AS patch,
+        jsonb_object_agg(repeat('k', k % 7) || k, CASE k % 3 WHEN 1 THEN -k ELSE k END)
+            FILTER (WHERE k % 3 > 0) AS new
+    FROM generate_series(1, 1000) AS k) AS many;
+
+-- 3000 levels
+SELECT twinset.merge_patch((repeat('{"a": ', 3000) || '{"x": 1, "y": 2}' || repeat('}', 3000))::jsonb,
+        (repeat('{"a": ', 3000) || '{"x": null}' || repeat('}', 3000))::jsonb)
+    = (repeat('{"a": ', 3000) || '{"y": 2}' || repeat('}', 3000))::jsonb AS ok;
+
 -- a planner may rely on all of them
 SELECT oid::regprocedure AS function, provolatile AS volatility, proisstrict AS strict, proparallel AS parallel,
     obj_description(oid, 'pg_proc') IS NOT NULL AS comment
 FROM pg_proc
 WHERE pronamespace = 'twinset'::regnamespace
-    AND proname IN ('device_id_valid', 'tags_valid', 'deployment_id_valid', 'labels_valid')
+    AND proname IN ('device_id_valid', 'tags_valid', 'deployment_id_valid', 'labels_valid', 'merge_patch')
 ORDER BY proname;
