@@ -21,4 +21,14 @@
 #include "varatt.h"
 #endif
 
+/*
+ * PostgreSQL 16 brought soft errors: an input function that was asked to
+ * notes the error instead of raising it.
+ */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#else
+#define ereturn(context, dummy_value, ...) ereport(ERROR, __VA_ARGS__)
+#endif
+
 #endif							/* TWINSET_COMPAT_H */

@@ -3,18 +3,8 @@
  * condition.h
  *	  The type target_condition: its layout, and what others do with it.
  *
- * A condition is a varlena: a version byte, then a tree of nodes in prefix
- * order, in one contiguous array.  A node says how many bytes it takes with
- * everything that belongs to it, so its next sibling is found by adding.
- * There are no pointers, and everything is aligned to four bytes, as the
- * type is; so a detoasted value is read in place.
- *
- *	tags.a = 1 AND NOT deviceId IN ['x', 'y']
- *
- *	AND  count 2
- *	  COMPARE  op =  count 1 | path: a | literal: number 1
- *	  NOT  count 1
- *		IN	count 2 | path: deviceId | literal: string x | literal: string y
+ * A condition is a varlena: a version byte, then the nodes that
+ * condition_node.h lays out.
  *
  * The condition knows nothing of tables.
  *
@@ -25,71 +15,11 @@
 
 #include "compat.h"
 
+#include "condition_parse.h"
 #include "fmgr.h"
 #include "utils/jsonb.h"
 
 #define CONDITION_VERSION	1
-
-typedef enum ConditionNodeKind
-{
-	CONDITION_NOTHING,			/* the empty condition: targets none */
-	CONDITION_EVERYTHING,		/* the condition *: targets all */
-	CONDITION_AND,				/* children follow */
-	CONDITION_OR,				/* children follow */
-	CONDITION_NOT,				/* one child follows */
-	CONDITION_COMPARE,			/* path, one literal; op */
-	CONDITION_IN,				/* path, count literals */
-	CONDITION_IS_DEFINED,		/* path */
-	CONDITION_STARTSWITH,		/* path, one literal (a string) */
-	CONDITION_SAMPLE,			/* two literals: the percentage, the salt */
-} ConditionNodeKind;
-
-typedef enum ConditionOperator
-{
-	CONDITION_EQ,				/* = */
-	CONDITION_NE,				/* != */
-	CONDITION_LT,				/* < */
-	CONDITION_LE,				/* <= */
-	CONDITION_GT,				/* > */
-	CONDITION_GE,				/* >= */
-} ConditionOperator;
-
-typedef enum ConditionLiteralType
-{
-	CONDITION_STRING,			/* UTF-8, without the quotes */
-	CONDITION_NUMBER,			/* a numeric datum, four-byte header */
-	CONDITION_TRUE,				/* no bytes */
-	CONDITION_FALSE,			/* no bytes */
-	CONDITION_NULL,				/* no bytes */
-} ConditionLiteralType;
-
-typedef struct ConditionNode
-{
-	uint8		kind;			/* ConditionNodeKind */
-	uint8		op;				/* ConditionOperator, of COMPARE */
-	uint16		count;			/* children, or literals */
-	uint32		size;			/* bytes, header and children included */
-} ConditionNode;				/* then: the path, the literals; or the children */
-
-typedef struct ConditionPath
-{
-	uint16		count;			/* keys; 0: deviceId */
-	uint16		size;			/* bytes of all keys, padding included */
-} ConditionPath;				/* then: the keys */
-
-typedef struct ConditionKey
-{
-	uint16		length;			/* bytes of the key, UTF-8, not padded */
-	char		data[FLEXIBLE_ARRAY_MEMBER];
-} ConditionKey;					/* each padded to four bytes */
-
-typedef struct ConditionLiteral
-{
-	uint8		type;			/* ConditionLiteralType */
-	uint8		unused;			/* zero */
-	uint16		length;			/* bytes of the value, not padded */
-	char		data[FLEXIBLE_ARRAY_MEMBER];
-} ConditionLiteral;				/* each padded to four bytes */
 
 typedef struct Condition
 {
@@ -109,59 +39,16 @@ typedef enum ConditionResult
 #define DatumGetConditionP(d)	((Condition *) PG_DETOAST_DATUM(d))
 #define PG_GETARG_CONDITION_P(n)	DatumGetConditionP(PG_GETARG_DATUM(n))
 
-#define CONDITION_ALIGN(size)	TYPEALIGN(4, (size))
+/*
+ * condition_from_text: read a text; NULL, and *error filled, where it is bad.
+ */
+extern Condition *condition_from_text(const char *text, size_t length, ConditionError *error);
 
-/* Walking: children and siblings. */
-static inline const ConditionNode *
-condition_first_child(const ConditionNode *node)
-{
-	return node + 1;
-}
+/* condition_raise: a bad text as an error of the server. */
+extern void condition_raise(const ConditionError *error) pg_attribute_noreturn();
 
-static inline const ConditionNode *
-condition_next(const ConditionNode *node)
-{
-	return (const ConditionNode *) ((const char *) node + node->size);
-}
-
-/* The path of a COMPARE, IN, IS_DEFINED or STARTSWITH. */
-static inline const ConditionPath *
-condition_path(const ConditionNode *node)
-{
-	return (const ConditionPath *) (node + 1);
-}
-
-static inline const ConditionKey *
-condition_first_key(const ConditionPath *path)
-{
-	return (const ConditionKey *) (path + 1);
-}
-
-static inline const ConditionKey *
-condition_next_key(const ConditionKey *key)
-{
-	return (const ConditionKey *) ((const char *) key +
-								   CONDITION_ALIGN(offsetof(ConditionKey, data) + key->length));
-}
-
-/* The first literal of a COMPARE, IN, STARTSWITH (after the path) or SAMPLE. */
-static inline const ConditionLiteral *
-condition_first_literal(const ConditionNode *node)
-{
-	const ConditionPath *path;
-
-	if (node->kind == CONDITION_SAMPLE)
-		return (const ConditionLiteral *) (node + 1);
-	path = condition_path(node);
-	return (const ConditionLiteral *) ((const char *) (path + 1) + path->size);
-}
-
-static inline const ConditionLiteral *
-condition_next_literal(const ConditionLiteral *literal)
-{
-	return (const ConditionLiteral *) ((const char *) literal +
-									   CONDITION_ALIGN(offsetof(ConditionLiteral, data) + literal->length));
-}
+/* condition_to_text: the canonical text, palloc'd, null-terminated. */
+extern char *condition_to_text(const Condition *condition, size_t *length);
 
 /*
  * condition_evaluate: what the condition gives on one device.
@@ -173,5 +60,11 @@ condition_next_literal(const ConditionLiteral *literal)
 extern ConditionResult condition_evaluate(const Condition *condition,
 										  const char *device_id, int device_id_length,
 										  JsonbContainer *tags);
+
+/*
+ * condition_with_room: a condition of size bytes, zeroed but for its header,
+ * whose nodes the caller writes.
+ */
+extern Condition *condition_with_room(Size size);
 
 #endif							/* TWINSET_CONDITION_H */
