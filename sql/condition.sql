@@ -179,17 +179,29 @@ COMMENT ON FUNCTION twinset.check_condition(text) IS
 
 -- does a condition target a device?
 
+CREATE FUNCTION twinset.matches_support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'twinset_matches_support'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION twinset.matches_support(internal) IS 'planner support for matches';
+
+CREATE FUNCTION twinset.recheck_support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'twinset_recheck_support'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION twinset.recheck_support(internal) IS 'planner support for recheck';
+
 CREATE FUNCTION twinset.matches(device_id text, tags jsonb, condition twinset.target_condition)
 	RETURNS boolean
 	AS 'MODULE_PATHNAME', 'twinset_matches'
-	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10;
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10
+	SUPPORT twinset.matches_support;
 COMMENT ON FUNCTION twinset.matches(text, jsonb, twinset.target_condition) IS
 	'whether the condition targets the device; false where it is undefined or anything is NULL';
 
 CREATE FUNCTION twinset.matches(device_id text, tags jsonb, condition text)
 	RETURNS boolean
 	AS 'MODULE_PATHNAME', 'twinset_matches_text'
-	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10;
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10
+	SUPPORT twinset.matches_support;
 COMMENT ON FUNCTION twinset.matches(text, jsonb, text) IS
 	'whether the condition targets the device; false where it is undefined or anything is NULL';
 
@@ -199,3 +211,19 @@ CREATE FUNCTION twinset.evaluate(device_id text, tags jsonb, condition text)
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION twinset.evaluate(text, jsonb, text) IS
 	'what the condition gives on the device: true, false, or NULL where it is undefined';
+
+-- The planner writes these two in place of matches(), or beside it.
+
+CREATE FUNCTION twinset.recheck(device_id text, tags jsonb, condition twinset.target_condition)
+	RETURNS boolean
+	AS 'MODULE_PATHNAME', 'twinset_matches'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10
+	SUPPORT twinset.recheck_support;
+COMMENT ON FUNCTION twinset.recheck(text, jsonb, twinset.target_condition) IS
+	'the part of matches() that no index can answer, as the planner writes it';
+
+CREATE FUNCTION twinset.condition_jsonpath(condition twinset.target_condition) RETURNS jsonpath
+	AS 'MODULE_PATHNAME', 'twinset_condition_jsonpath'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 50;
+COMMENT ON FUNCTION twinset.condition_jsonpath(twinset.target_condition) IS
+	'a predicate on tags that is true for every device that the condition targets, and for others';

@@ -31,4 +31,18 @@
 #define ereturn(context, dummy_value, ...) ereport(ERROR, __VA_ARGS__)
 #endif
 
+/*
+ * PostgreSQL 18 has NOT NULL constraints that are not validated yet, and
+ * RETURNING old.x, which is null where there was no old row.
+ */
+#if PG_VERSION_NUM >= 180000
+#define attribute_is_not_null(descriptor, number) \
+	(TupleDescCompactAttr(descriptor, (number) - 1)->attnullability == ATTNULLABLE_VALID)
+#define var_is_of_row(var)	((var)->varreturningtype == VAR_RETURNING_DEFAULT)
+#else
+#define attribute_is_not_null(descriptor, number) \
+	(TupleDescAttr(descriptor, (number) - 1)->attnotnull)
+#define var_is_of_row(var)	true
+#endif
+
 #endif							/* TWINSET_COMPAT_H */

@@ -50,6 +50,9 @@ extern void condition_raise(const ConditionError *error) pg_attribute_noreturn()
 /* condition_to_text: the canonical text, palloc'd, null-terminated. */
 extern char *condition_to_text(const Condition *condition, size_t *length);
 
+/* condition_number_to_text: a number literal as numeric prints it. */
+extern char *condition_number_to_text(const ConditionLiteral *number);
+
 /*
  * condition_evaluate: what the condition gives on one device.
  *

@@ -317,11 +317,16 @@ number_from_text(const char *text, uint16_t *length)
 	return (const char *) number;
 }
 
+char *
+condition_number_to_text(const ConditionLiteral *number)
+{
+	return DatumGetCString(DirectFunctionCall1(numeric_out, PointerGetDatum(number->data)));
+}
+
 static const char *
 number_to_text(const ConditionLiteral *number, size_t *length)
 {
-	char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out,
-														   PointerGetDatum(number->data)));
+	char	   *text = condition_number_to_text(number);
 
 	*length = strlen(text);
 	return text;
