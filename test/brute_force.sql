@@ -114,6 +114,9 @@ CREATE FUNCTION brute.manifest(tag text) RETURNS text LANGUAGE sql IMMUTABLE AS 
       "schemaVersion": "1.1", "routes": {}, "storeAndForwardConfiguration": {"timeToLiveSecs": 7200}}}}}', tag)
 $$;
 
+-- tags; the isolation tester's language has no curly brackets
+CREATE FUNCTION brute.env(env text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$ SELECT jsonb_build_object('env', env) $$;
+
 -- What preview() foretells, by doing it: the change is made, looked at and rolled back.  Gives what differs, or null.  Several
 -- snapshots are used, so nobody else may commit meanwhile.
 CREATE FUNCTION brute.preview_difference(condition text, priority integer, changed text) RETURNS text LANGUAGE plpgsql AS $$
