@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What ./demo and ./check share, sourced by both: the packages, the build, and a
 # private server each.
 #
@@ -70,7 +71,8 @@ packages_missing() {
 # packages_need PACKAGE…: installs what is missing, and asks nothing.  The
 # packages of the server itself are needed only where PG_CONFIG names it.
 packages_need() {
-	local missing wanted=(make gcc libc6-dev libjansson-dev "$@") no_cluster=
+	local missing wanted=(make gcc libc6-dev libjansson-dev "$@")
+	no_cluster=/etc/postgresql-common/createcluster.d/twinset-no-main-cluster.conf
 
 	if [ "$PG_CONFIG" = "$debian_server" ]; then
 		wanted+=("${server_packages[@]}")
@@ -79,26 +81,21 @@ packages_need() {
 		echo "not a Debian: taking for granted what these packages have: ${wanted[*]}"
 		return
 	fi
-	missing=$(packages_missing "${wanted[@]}")
-	if [ -z "$missing" ]; then
+	mapfile -t missing < <(packages_missing "${wanted[@]}")
+	if [ ${#missing[@]} = 0 ]; then
 		return
 	fi
-	say "Installing packages: "$missing
+	say "Installing packages: ${missing[*]}"
 
 	# a server that comes only for this needs no cluster of its own
-	if [ -n "$(packages_missing postgresql-common)" ] || [ -n "$(packages_missing postgresql-15)" ]; then
-		no_cluster=/etc/postgresql-common/createcluster.d/twinset-no-main-cluster.conf
-		as_root mkdir -p "$(dirname $no_cluster)"
-		echo 'create_main_cluster = false' | as_root tee $no_cluster > /dev/null
-		trap "as_root rm -f $no_cluster" EXIT
-	fi
+	as_root mkdir -p "${no_cluster%/*}"
+	echo 'create_main_cluster = false' | as_root tee "$no_cluster" > /dev/null
+	trap 'as_root rm -f "$no_cluster"' EXIT
 	as_root apt-get update -qq
 	as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 $missing < /dev/null
-	if [ -n "$no_cluster" ]; then
-		as_root rm -f $no_cluster
-		trap - EXIT
-	fi
+		apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}" < /dev/null
+	as_root rm -f "$no_cluster"
+	trap - EXIT
 }
 
 # build_and_install: the extension, into the server that PG_CONFIG names
