@@ -90,12 +90,17 @@ packages_need() {
 	# a server that comes only for this needs no cluster of its own
 	as_root mkdir -p "${no_cluster%/*}"
 	echo 'create_main_cluster = false' | as_root tee "$no_cluster" > /dev/null
-	trap 'as_root rm -f "$no_cluster"' EXIT
+	trap packages_restore EXIT
 	as_root apt-get update -qq
 	as_root env DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}" < /dev/null
-	as_root rm -f "$no_cluster"
+	packages_restore
 	trap - EXIT
+}
+
+packages_restore() {
+	as_root rm -f "$no_cluster"
+	as_root rmdir --ignore-fail-on-non-empty "${no_cluster%/*}"
 }
 
 # build_and_install: the extension, into the server that PG_CONFIG names

@@ -1,0 +1,8 @@
+-- The examples of README.md run as they are written there, in their order, and
+-- answer what it says.
+SET client_min_messages = warning;
+TRUNCATE twinset.twin, twinset.deployment;
+\! sed -n '/^```sql$/,/^```$/{/^```/d;p}' README.md > test/results/readme.statements
+\i test/results/readme.statements
+DROP OWNED BY twinset_operator, twinset_backend, twinset_dashboard, twinset_cron;
+DROP ROLE twinset_operator, twinset_backend, twinset_dashboard, twinset_cron;
