@@ -60,8 +60,14 @@ COMMENT ON CAST (manifest AS json) IS 'the text as it was written';
 CREATE FUNCTION delivered(content manifest) RETURNS jsonb
     AS 'MODULE_PATHNAME', 'manifest_delivered' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
+CREATE FUNCTION delivered(content text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN delivered(content::manifest);
+
 COMMENT ON FUNCTION delivered(manifest) IS
     'what a device is given: {"modulesContent": …}, whichever envelope was written';
+COMMENT ON FUNCTION delivered(text) IS
+    'the same for a manifest that comes as text';
 
 -- comparison: of what a device is given, as jsonb compares
 
@@ -156,6 +162,14 @@ CREATE FUNCTION manifest_modules(content manifest)
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
     ROWS 10;
 
+CREATE FUNCTION manifest_modules(content text)
+    RETURNS TABLE (module text, system boolean, version text, type text, status text,
+                   restart_policy text, image text, registry text)
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE ROWS 10
+BEGIN ATOMIC
+    SELECT * FROM manifest_modules(content::manifest);
+END;
+
 CREATE FUNCTION manifest_rules()
     RETURNS TABLE (rule text, place text, message text, sqlstate text)
     AS 'MODULE_PATHNAME', 'manifest_rules_list' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
@@ -165,6 +179,8 @@ COMMENT ON FUNCTION check_manifest(text) IS
     'every problem of a manifest, with its path; no row: it is valid';
 COMMENT ON FUNCTION manifest_modules(manifest) IS
     'the modules of a manifest, edgeAgent and edgeHub first';
+COMMENT ON FUNCTION manifest_modules(text) IS
+    'the same for a manifest that comes as text';
 COMMENT ON FUNCTION manifest_rules() IS
     'what can be wrong with a manifest: where, what is said, and the SQLSTATE that input raises';
 

@@ -167,7 +167,7 @@ extern bool manifest_expect(ManifestCheck *check, ManifestPath *path,
 							const json_t *value, int types);
 extern ManifestPath manifest_key(ManifestPath *parent, const char *key);
 extern ManifestPath manifest_element(ManifestPath *parent, size_t index);
-extern const char *manifest_quoted(const char *value);
+extern char *manifest_quoted(const char *value);
 
 /* manifest_check.c */
 extern void manifest_check_text(ManifestCheck *check, const char *text, size_t length);

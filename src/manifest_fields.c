@@ -283,6 +283,7 @@ static void
 check_choice(ManifestCheck *check, ManifestPath *path, const char *value, const Field *field)
 {
 	StringInfoData list;
+	char	   *quoted;
 
 	for (const char *const *choice = field->choices; *choice != NULL; choice++)
 	{
@@ -294,7 +295,10 @@ check_choice(ManifestCheck *check, ManifestPath *path, const char *value, const 
 	initStringInfo(&list);
 	for (const char *const *choice = field->choices; *choice != NULL; choice++)
 		appendStringInfo(&list, "%s%s", list.len ? ", " : "", *choice);
-	manifest_note(check, path, MANIFEST_CHOICE, manifest_quoted(value), list.data);
+	quoted = manifest_quoted(value);
+	manifest_note(check, path, MANIFEST_CHOICE, quoted, list.data);
+	pfree(quoted);
+	pfree(list.data);
 }
 
 static void
@@ -314,9 +318,13 @@ static void
 check_schema_version(ManifestCheck *check, ManifestPath *path, const json_t *value)
 {
 	const char *version = json_string_value(value);
+	char	   *quoted;
 
-	if (minor_version(version) < 0)
-		manifest_note(check, path, MANIFEST_SCHEMA_VERSION, manifest_quoted(version));
+	if (minor_version(version) >= 0)
+		return;
+	quoted = manifest_quoted(version);
+	manifest_note(check, path, MANIFEST_SCHEMA_VERSION, quoted);
+	pfree(quoted);
 }
 
 static void

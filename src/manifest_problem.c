@@ -134,24 +134,23 @@ manifest_expect(ManifestCheck *check, ManifestPath *path, const json_t *value, i
 }
 
 /*
- * manifest_quoted: a value as a message may quote it, cut where it is long.
+ * manifest_quoted: a value as a message may quote it, cut where it is long;
+ * for the caller to free.
  */
-const char *
+char *
 manifest_quoted(const char *value)
 {
-	StringInfoData cut;
 	StringInfoData quoted;
 	const char *end = value;
+	char	   *cut;
 
 	for (int i = 0; i < QUOTED_CHARACTERS && *end != '\0'; i++)
 		end += pg_utf_mblen((const unsigned char *) end);
+	cut = psprintf("%.*s%s", (int) (end - value), value, *end != '\0' ? "..." : "");
 
-	initStringInfo(&cut);
-	appendBinaryStringInfo(&cut, value, end - value);
-	if (*end != '\0')
-		appendStringInfoString(&cut, "...");
 	initStringInfo(&quoted);
-	escape_json(&quoted, cut.data);
+	escape_json(&quoted, cut);
+	pfree(cut);
 	return quoted.data;
 }
 
