@@ -128,12 +128,13 @@ manifest_analyze(PG_FUNCTION_ARGS)
 
 /*
  * manifest_to_json(manifest) -> json: the same text.  row_to_json and its kin
- * look for a function that makes json.
+ * look for a function that makes json, and free what it returns: so it is a
+ * copy.
  */
 Datum
 manifest_to_json(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	PG_RETURN_TEXT_P(PG_GETARG_TEXT_P_COPY(0));
 }
 
 /*
