@@ -1,1 +1,200 @@
--- functions
+-- The functions that users call. SECURITY DEFINER: nobody needs rights on an internal table.
+
+-- Cost: one row of twin read and written, as an UPDATE. For whom may UPDATE twin.
+CREATE FUNCTION twinset.set_tags(device_id text, patch jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	new_tags jsonb;
+BEGIN
+	IF set_tags.device_id IS NULL OR patch IS NULL THEN
+		RAISE EXCEPTION 'null value not allowed' USING ERRCODE = '22004',
+			DETAIL = 'set_tags() needs a device_id and a patch.';
+	ELSIF jsonb_typeof(patch) <> 'object' THEN
+		RAISE EXCEPTION 'patch must be a JSON object' USING ERRCODE = '22023',
+			DETAIL = format('It is of type %s.', jsonb_typeof(patch)),
+			HINT = 'In a JSON merge patch null removes a key: {"old_key": null, "new_key": 1}.';
+	END IF;
+	UPDATE twinset.twin AS t SET tags = twinset.merge_patch(t.tags, patch)
+		WHERE t.device_id = set_tags.device_id RETURNING t.tags INTO new_tags;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'device "%" does not exist', set_tags.device_id USING ERRCODE = 'P0002',
+			HINT = 'INSERT INTO twinset.twin provisions it.';
+	END IF;
+	RETURN new_tags;
+END $$;
+
+COMMENT ON FUNCTION twinset.set_tags(text, jsonb) IS
+	'merges a JSON merge patch (null removes a key) into a device''s tags; returns the new tags';
+REVOKE ALL ON FUNCTION twinset.set_tags(text, jsonb) FROM PUBLIC;
+
+-- Cost: two look-ups by key, and the device matched.
+CREATE FUNCTION twinset.device_manifest(device_id text, known_revision bigint DEFAULT NULL)
+RETURNS TABLE (deployment_id text, revision bigint, content jsonb)
+LANGUAGE plpgsql STABLE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	IF device_manifest.device_id IS NULL THEN
+		RAISE EXCEPTION 'null value not allowed' USING ERRCODE = '22004',
+			DETAIL = 'device_manifest() needs a device_id.';
+	END IF;
+	RETURN QUERY
+	SELECT d.deployment_id, d.revision, twinset.delivered(d.content)
+	FROM twinset.twin AS t
+	JOIN twinset.deployment AS d ON d.deployment_id = twinset.winner_of(t.device_id, t.tags)
+	WHERE t.device_id = device_manifest.device_id AND t.iot_edge AND t.retired_at IS NULL
+		AND d.revision IS DISTINCT FROM known_revision;
+END $$;
+
+COMMENT ON FUNCTION twinset.device_manifest(text, bigint) IS
+	'what a device should run now; no row: the known revision is the current one, no deployment applies, or the device is unknown';
+REVOKE ALL ON FUNCTION twinset.device_manifest(text, bigint) FROM PUBLIC;
+
+-- Cost: the device's twin locked for a moment (FOR KEY SHARE), one row of report written, the device
+-- matched.
+CREATE FUNCTION twinset.report_status(device_id text, revision bigint, code integer, description text DEFAULT NULL,
+	modules jsonb DEFAULT NULL, reported_at timestamptz DEFAULT pg_catalog.now()) RETURNS text
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	newest bigint;
+	status text;
+BEGIN
+	IF report_status.device_id IS NULL OR report_status.revision IS NULL OR report_status.code IS NULL THEN
+		RAISE EXCEPTION 'null value not allowed' USING ERRCODE = '22004',
+			DETAIL = 'report_status() needs a device_id, a revision and a code.';
+	ELSIF jsonb_typeof(report_status.modules) <> 'object' THEN
+		RAISE EXCEPTION 'modules must be a JSON object' USING ERRCODE = '22023',
+			DETAIL = format('They are of type %s.', jsonb_typeof(report_status.modules)),
+			HINT = 'Give module → its state: {"sensor": {"state": "running"}}.';
+	END IF;
+
+	newest := extract(epoch FROM clock_timestamp()) * 1000000;
+	IF report_status.revision > newest
+		AND report_status.revision > (SELECT s.newest_revision FROM twinset.settlement AS s) THEN
+		RAISE EXCEPTION 'revision % has not been given yet', report_status.revision USING ERRCODE = '22023',
+			DETAIL = format('It is now %s (microseconds since 1970).', newest),
+			HINT = 'Report the revision that device_manifest() gave.';
+	END IF;
+
+	PERFORM FROM twinset.twin AS t WHERE t.device_id = report_status.device_id FOR KEY SHARE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'device "%" does not exist', report_status.device_id USING ERRCODE = 'P0002',
+			HINT = 'INSERT INTO twinset.twin provisions it.';
+	END IF;
+
+	INSERT INTO twinset.report AS r (device_id, revision, code, description, modules, reported_at)
+	VALUES (report_status.device_id, report_status.revision, report_status.code, report_status.description,
+		report_status.modules, least(report_status.reported_at, now()))
+	ON CONFLICT ON CONSTRAINT report_pkey DO UPDATE SET revision = excluded.revision, code = excluded.code,
+		description = excluded.description, modules = excluded.modules, reported_at = excluded.reported_at
+	WHERE excluded.reported_at >= r.reported_at;
+
+	SELECT twinset.health(d.revision, r.revision, r.code) INTO status
+	FROM twinset.twin AS t
+	JOIN twinset.deployment AS d ON d.deployment_id = twinset.winner_of(t.device_id, t.tags)
+	JOIN twinset.report AS r ON r.device_id = t.device_id
+	WHERE t.device_id = report_status.device_id AND t.iot_edge AND t.retired_at IS NULL;
+	RETURN status;
+END $$;
+
+COMMENT ON FUNCTION twinset.report_status(text, bigint, integer, text, jsonb, timestamptz) IS
+	'takes in a device''s report, unless a later one is stored; returns the device''s status now';
+REVOKE ALL ON FUNCTION twinset.report_status(text, bigint, integer, text, jsonb, timestamptz) FROM PUBLIC;
+
+-- Cost: the device matched, and a look-up by key for each deployment that targets it.
+CREATE FUNCTION twinset.explain_device(device_id text)
+RETURNS TABLE (rank integer, deployment_id text, priority integer, created_at timestamptz, target_condition text, actual boolean)
+LANGUAGE plpgsql STABLE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	IF explain_device.device_id IS NULL THEN
+		RAISE EXCEPTION 'null value not allowed' USING ERRCODE = '22004',
+			DETAIL = 'explain_device() needs a device_id.';
+	END IF;
+	RETURN QUERY
+	SELECT m.rank, d.deployment_id, d.priority, d.created_at, d.target_condition::text, m.rank = 1
+	FROM twinset.twin AS t
+	CROSS JOIN LATERAL twinset.targeting(t.device_id, t.tags) AS m
+	JOIN twinset.deployment AS d ON d.deployment_id = m.deployment_id
+	WHERE t.device_id = explain_device.device_id AND t.iot_edge AND t.retired_at IS NULL
+	ORDER BY m.rank;
+END $$;
+
+COMMENT ON FUNCTION twinset.explain_device(text) IS
+	'all deployments that target a device, in the order of their rank: the first applies to it';
+REVOKE ALL ON FUNCTION twinset.explain_device(text) FROM PUBLIC;
+
+-- Cost: the devices that the condition targets, and those that the deployment targets now, each once.
+CREATE FUNCTION twinset.preview(condition text, priority integer, deployment_id text DEFAULT NULL,
+	OUT target bigint, OUT actual bigint, OUT takes_over_from jsonb, OUT gives_up_to jsonb,
+	OUT left_without bigint, OUT blocked_by jsonb)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	old_condition text;
+	created timestamptz := 'infinity';	-- a new one wins every tie
+BEGIN
+	IF priority IS NULL THEN
+		RAISE EXCEPTION 'null value not allowed' USING ERRCODE = '22004',
+			DETAIL = 'preview() needs a priority.';
+	ELSIF priority < 1 THEN
+		RAISE EXCEPTION 'priority must be greater than 0' USING ERRCODE = '22023',
+			DETAIL = format('It is %s.', priority);
+	ELSIF preview.deployment_id IS NOT NULL THEN
+		SELECT d.target_condition::text, d.created_at INTO old_condition, created
+			FROM twinset.deployment AS d WHERE d.deployment_id = preview.deployment_id;
+		IF NOT FOUND THEN
+			RAISE EXCEPTION 'deployment "%" does not exist', preview.deployment_id USING ERRCODE = 'P0002',
+				HINT = 'Leave deployment_id out to preview a new deployment.';
+		END IF;
+	END IF;
+	condition := (condition::twinset.target_condition)::text;
+
+	-- the conditions are literals, so that the planner finds their devices by index
+	EXECUTE format($query$
+	WITH device AS (
+		SELECT t.device_id, t.tags, twinset.matches(t.device_id, t.tags, %1$L::twinset.target_condition) AS targeted,
+			CASE WHEN u.device_id IS NULL THEN a.deployment_id ELSE u.deployment_id END AS winner
+		FROM twinset.twin AS t
+		LEFT JOIN twinset.assignment AS a ON a.device_id = t.device_id
+		LEFT JOIN twinset.unsettled_device() AS u ON u.device_id = t.device_id
+		WHERE t.iot_edge AND t.retired_at IS NULL
+			AND (twinset.matches(t.device_id, t.tags, %1$L::twinset.target_condition)
+				OR twinset.matches(t.device_id, t.tags, %2$L::twinset.target_condition))
+	), competing AS (
+		SELECT targeted, winner, winner IS NOT DISTINCT FROM $1 AND winner IS NOT NULL AS own,
+			CASE WHEN winner = $1 THEN (
+				SELECT m.deployment_id FROM twinset.targeting(device_id, tags) AS m
+				WHERE m.deployment_id <> $1 ORDER BY m.rank LIMIT 1
+			) ELSE winner END AS other
+		FROM device
+	), decided AS (
+		SELECT c.targeted, c.own, c.other, c.targeted AND (d.deployment_id IS NULL
+				OR (%3$s, %4$L::timestamptz, coalesce($1, '') COLLATE "C") > (d.priority, d.created_at, d.deployment_id)
+				OR ($1 IS NULL AND (%3$s, %4$L::timestamptz) = (d.priority, d.created_at))) AS won
+		FROM competing AS c LEFT JOIN twinset.deployment AS d ON d.deployment_id = c.other
+	), counted AS (
+		SELECT targeted, own, other, won, count(*) AS devices FROM decided GROUP BY targeted, own, other, won
+	)
+	SELECT coalesce(sum(devices) FILTER (WHERE targeted), 0), coalesce(sum(devices) FILTER (WHERE won), 0),
+		coalesce((SELECT jsonb_object_agg(other, devices) FROM (SELECT other, sum(devices) AS devices FROM counted
+			WHERE won AND NOT own AND other IS NOT NULL GROUP BY other) AS s), '{}'),
+		coalesce((SELECT jsonb_object_agg(other, devices) FROM (SELECT other, sum(devices) AS devices FROM counted
+			WHERE own AND NOT won AND other IS NOT NULL GROUP BY other) AS s), '{}'),
+		coalesce(sum(devices) FILTER (WHERE own AND NOT won AND other IS NULL), 0),
+		coalesce((SELECT jsonb_object_agg(other, devices) FROM (SELECT other, sum(devices) AS devices FROM counted
+			WHERE targeted AND NOT won AND NOT own GROUP BY other) AS s), '{}')
+	FROM counted
+	$query$, condition, old_condition, priority, created)
+	INTO target, actual, takes_over_from, gives_up_to, left_without, blocked_by USING preview.deployment_id;
+END $$;
+
+COMMENT ON FUNCTION twinset.preview(text, integer, text) IS
+	'what a deployment created now with this condition and priority would do, or, with a deployment_id, what giving them to that one would do';
+REVOKE ALL ON FUNCTION twinset.preview(text, integer, text) FROM PUBLIC;
+
+-- Cost: one pass over the fleet; waits for another settlement's transaction, as a deployment change does.
+CREATE FUNCTION twinset.reconcile(OUT checked bigint, OUT repaired bigint)
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'twinset_reconcile';
+
+COMMENT ON FUNCTION twinset.reconcile() IS
+	'settles, computes all derived data anew and repairs what is stored wrong; safe at any time, beside any load';
+REVOKE ALL ON FUNCTION twinset.reconcile() FROM PUBLIC;

@@ -1,1 +1,57 @@
--- settled
+-- Settled state, the log of what has changed since, and the settlement lock.
+-- All of it is internal, written by the module alone, and not dumped.
+
+CREATE TABLE twinset.assignment (
+	device_id text COLLATE "C" CONSTRAINT assignment_pkey PRIMARY KEY,
+	deployment_id text COLLATE "C" NOT NULL,
+	assigned_at timestamptz NOT NULL
+) USING heap;
+
+COMMENT ON TABLE twinset.assignment IS 'internal: each device''s winning deployment, when it was last settled';
+
+CREATE TABLE twinset.tally (
+	deployment_id text COLLATE "C" CONSTRAINT tally_pkey PRIMARY KEY,
+	target bigint NOT NULL,
+	actual bigint NOT NULL,
+	healthy bigint NOT NULL,
+	unhealthy bigint NOT NULL
+) USING heap;
+
+COMMENT ON TABLE twinset.tally IS 'internal: each deployment''s counts, when they were last settled';
+
+-- An entry is what a device was before a query changed it: its twin (live is not null; tags where
+-- it was live) or its report (live is null; revision and code where there was one). Writers only
+-- append, so it has no index. Readers must not be locked out by a vacuum that truncates it.
+CREATE TABLE twinset.change (
+	ordinal bigint NOT NULL,
+	transaction xid8 NOT NULL,
+	command bigint NOT NULL,
+	changed_at timestamptz NOT NULL,
+	device_id text COLLATE "C" NOT NULL,
+	live boolean,
+	tags jsonb,
+	revision bigint,
+	code integer
+) USING heap WITH (vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0,
+	autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_insert_threshold = -1);
+
+COMMENT ON TABLE twinset.change IS 'internal: the log of what devices were before changes that are not settled yet';
+
+-- drawn when the rows are written, so of two transactions that wrote a row the first has the lesser
+CREATE SEQUENCE twinset.change_ordinal AS bigint CACHE 1;
+
+COMMENT ON SEQUENCE twinset.change_ordinal IS 'internal: the order of the log''s entries';
+
+-- updating its one row is the settlement lock
+CREATE TABLE twinset.settlement (
+	version bigint NOT NULL,
+	newest_revision bigint NOT NULL
+) USING heap WITH (fillfactor = 10);
+
+COMMENT ON TABLE twinset.settlement IS 'internal: one row, the settlement lock';
+
+CREATE SEQUENCE twinset.settlement_version AS bigint CACHE 1;
+
+COMMENT ON SEQUENCE twinset.settlement_version IS 'internal: versions of the set of deployments';
+
+INSERT INTO twinset.settlement (version, newest_revision) VALUES (pg_catalog.nextval('twinset.settlement_version'), 0);

@@ -1,1 +1,49 @@
--- winners
+-- What views and functions ask of the log and of the matcher.
+
+CREATE FUNCTION twinset.health(revision bigint, reported_revision bigint, code integer) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN revision IS NULL THEN NULL
+	WHEN reported_revision IS DISTINCT FROM revision THEN 'unknown'
+	WHEN code = 200 THEN 'healthy' ELSE 'unhealthy' END;
+
+COMMENT ON FUNCTION twinset.health(bigint, bigint, integer) IS
+	'a device''s status: of its winner''s revision, the one its latest report is for, and that report''s code';
+
+-- STABLE, because timestamptz + interval is; the result depends on the argument alone
+CREATE FUNCTION twinset.revision_time(revision bigint) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN timestamptz 'epoch' + revision * interval '1 microsecond';
+
+COMMENT ON FUNCTION twinset.revision_time(bigint) IS 'since when a deployment has this revision';
+
+-- Cost of the next two: the log is read and sorted, its devices matched; nothing where it is empty.
+-- Views call them, so whoever may read those needs EXECUTE. STABLE: they read with the snapshot of
+-- the query that calls them.
+CREATE FUNCTION twinset.unsettled_device()
+RETURNS TABLE (device_id text, deployment_id text, assigned_at timestamptz)
+LANGUAGE c STABLE ROWS 100 AS 'MODULE_PATHNAME', 'twinset_unsettled_device';
+
+COMMENT ON FUNCTION twinset.unsettled_device() IS
+	'the devices in the log, with their winners now; part of device_status and deployment_device';
+
+CREATE FUNCTION twinset.unsettled_tally()
+RETURNS TABLE (deployment_id text, target bigint, actual bigint, healthy bigint, unhealthy bigint)
+LANGUAGE c STABLE ROWS 100 AS 'MODULE_PATHNAME', 'twinset_unsettled_tally';
+
+COMMENT ON FUNCTION twinset.unsettled_tally() IS
+	'what the devices in the log add to the settled counts; part of deployment_status';
+
+CREATE FUNCTION twinset.winner_of(device_id text, tags jsonb) RETURNS text
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'twinset_winner_of';
+
+COMMENT ON FUNCTION twinset.winner_of(text, jsonb) IS 'the deployment that wins a live device with these tags';
+
+CREATE FUNCTION twinset.targeting(device_id text, tags jsonb) RETURNS TABLE (rank integer, deployment_id text)
+LANGUAGE c STABLE STRICT ROWS 10 AS 'MODULE_PATHNAME', 'twinset_targeting';
+
+COMMENT ON FUNCTION twinset.targeting(text, jsonb) IS
+	'all deployments that target a live device with these tags, the winner first';
+
+-- they tell what deployments and devices there are
+REVOKE ALL ON FUNCTION twinset.unsettled_device(), twinset.unsettled_tally(), twinset.winner_of(text, jsonb),
+	twinset.targeting(text, jsonb) FROM PUBLIC;

@@ -8,6 +8,12 @@
 #include "compat.h"
 
 #include "fmgr.h"
+#include "utils/guc.h"
+
+#include "change_log.h"
+#include "deployment_change.h"
+#include "settle_at_commit.h"
+#include "statement.h"
 
 PG_MODULE_MAGIC;
 
@@ -16,4 +22,10 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	/* the last to be registered is called first: it needs what the others keep */
+	statement_init();
+	change_log_init();
+	deployment_change_init();
+	settle_at_commit_init();
+	MarkGUCPrefixReserved("twinset");
 }

@@ -1,0 +1,147 @@
+/*-------------------------------------------------------------------------
+ *
+ * change_log.c
+ *	  Appending to the log what a device was before a change.
+ *
+ * An entry says what a device's twin, or its report, was before one query of
+ * one transaction wrote it.  The first visible entry of a device is therefore
+ * what the device was when the log was last settled.  Which is the first:
+ *
+ *	by transaction	the ordinal is drawn when the rows are written, so their
+ *					locks are held until the transaction ends, and who
+ *					writes a row next draws later;
+ *	within one		the command of the query, since a trigger's query can be
+ *					logged before the one that fired it;
+ *	within a query	a twin that was live before one that was not: it was
+ *					deleted and inserted again.
+ *
+ * A twin counts only while it is live, that is, provisioned as an Edge device
+ * and not retired; so no twin and one that is not live are the same here.
+ *
+ * Nothing is read here but the rows given: no condition, no deployment, no
+ * lock but the rows' own.  The log has no index.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "commands/sequence.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/xid8.h"
+
+#include "change_log.h"
+#include "tables.h"
+
+struct ChangeLog
+{
+	MemoryContext context;		/* of the log's own state */
+	Relation	beside;			/* the table whose rows were written */
+	Relation	relation;		/* the log; NULL before the first entry */
+	BulkInsertState bulk;		/* keeps the page that is filled */
+	CommandId	command;		/* of the query that wrote the rows */
+	Datum		values[Natts_change];	/* of the entry to append */
+	bool		nulls[Natts_change];
+};
+
+static uint64 appended = 0;
+
+ChangeLog *
+change_log_begin(Relation beside, CommandId command)
+{
+	ChangeLog  *log = palloc0(sizeof(ChangeLog));
+
+	log->context = CurrentMemoryContext;
+	log->beside = beside;
+	log->command = command;
+	return log;
+}
+
+static void
+open_log(ChangeLog *log)
+{
+	MemoryContext caller = MemoryContextSwitchTo(log->context);
+
+	log->relation = table_open(companion(log->beside, "change"), RowExclusiveLock);
+	log->bulk = GetBulkInsertState();
+	MemoryContextSwitchTo(caller);
+	log->values[Anum_change_ordinal - 1] =
+		Int64GetDatum(nextval_internal(companion(log->beside, "change_ordinal"), false));
+	log->values[Anum_change_transaction - 1] =
+		FullTransactionIdGetDatum(GetTopFullTransactionId());
+	log->values[Anum_change_command - 1] = Int64GetDatum((int64) log->command);
+	log->values[Anum_change_changed_at - 1] =
+		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+}
+
+static void
+append(ChangeLog *log, Datum device_id)
+{
+	HeapTuple	tuple;
+
+	if (log->relation == NULL)
+		open_log(log);
+	log->values[Anum_change_device_id - 1] = device_id;
+
+	tuple = heap_form_tuple(RelationGetDescr(log->relation), log->values, log->nulls);
+	heap_insert(log->relation, tuple, GetCurrentCommandId(true), 0, log->bulk);
+	heap_freetuple(tuple);
+	appended++;
+}
+
+void
+change_log_twin(ChangeLog *log, Datum device_id, bool live, Datum tags)
+{
+	log->values[Anum_change_live - 1] = BoolGetDatum(live);
+	log->nulls[Anum_change_live - 1] = false;
+	log->values[Anum_change_tags - 1] = tags;
+	log->nulls[Anum_change_tags - 1] = !live;
+	log->nulls[Anum_change_revision - 1] = true;
+	log->nulls[Anum_change_code - 1] = true;
+	append(log, device_id);
+}
+
+void
+change_log_report(ChangeLog *log, Datum device_id, bool existed, Datum revision, Datum code)
+{
+	log->nulls[Anum_change_live - 1] = true;
+	log->nulls[Anum_change_tags - 1] = true;
+	log->values[Anum_change_revision - 1] = revision;
+	log->nulls[Anum_change_revision - 1] = !existed;
+	log->values[Anum_change_code - 1] = code;
+	log->nulls[Anum_change_code - 1] = !existed;
+	append(log, device_id);
+}
+
+void
+change_log_end(ChangeLog *log)
+{
+	if (log->relation != NULL)
+	{
+		FreeBulkInsertState(log->bulk);
+		table_close(log->relation, NoLock);
+	}
+	pfree(log);
+}
+
+uint64
+change_log_appended(void)
+{
+	return appended;
+}
+
+static void
+change_log_at_transaction_end(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		appended = 0;
+}
+
+void
+change_log_init(void)
+{
+	RegisterXactCallback(change_log_at_transaction_end, NULL);
+}

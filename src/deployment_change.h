@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * deployment_change.h
+ *	  Changes of deployments that are not settled yet.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TWINSET_DEPLOYMENT_CHANGE_H
+#define TWINSET_DEPLOYMENT_CHANGE_H
+
+#include "compat.h"
+
+/*
+ * deployment_change_settle: settle what has changed, if anything has.  No
+ * statement is open, and the settlement lock is held.
+ */
+extern void deployment_change_settle(void);
+
+extern void deployment_change_init(void);
+
+#endif							/* TWINSET_DEPLOYMENT_CHANGE_H */

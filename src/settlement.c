@@ -1,0 +1,148 @@
+/*-------------------------------------------------------------------------
+ *
+ * settlement.c
+ *	  The settlement lock, and what its row keeps.
+ *
+ * Settling is done by one transaction at a time, which holds the lock until
+ * it ends.  The lock is the one row of the table settlement, and taking it is
+ * updating it: so a transaction whose snapshot is older than another
+ * settlement, and who would therefore settle from what is no longer so, fails
+ * by itself with a serialization failure.
+ *
+ * The row keeps the version of the deployments (see settlement_version) and
+ * the newest revision ever given.  A revision is the time of the change in
+ * microseconds since 1970, made larger than every one before it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "datatype/timestamp.h"
+#include "storage/lmgr.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "owner.h"
+#include "settlement.h"
+#include "tables.h"
+
+/* microseconds from 1970 to PostgreSQL's epoch */
+#define UNIX_EPOCH_OFFSET \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+/* the tables that a settlement reads, in the order of their locks */
+static const char *const settled_from[] = {"twin", "deployment", "report"};
+
+/* the newest revision that this backend knows of: it never goes back */
+static int64 newest_revision = 0;
+
+/* the newest revision that the row had when the lock was taken, or has by now */
+static int64 kept_revision = 0;
+
+Oid
+settlement_table(const char *name)
+{
+	Oid			schema = get_namespace_oid(TWINSET_SCHEMA, true);
+
+	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+}
+
+static void
+update_row(void)
+{
+	static SPIPlanPtr plan = NULL;
+	bool		isnull;
+
+	owner_plan(&plan, "UPDATE twinset.settlement"
+			   " SET version = pg_catalog.nextval('twinset.settlement_version')"
+			   " RETURNING newest_revision", 0, NULL);
+	if (owner_execute(plan, NULL, NULL, NULL) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"twinset.settlement\" must have one row"),
+				 errhint("The extension twinset is damaged: drop and create it again.")));
+	kept_revision = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	newest_revision = Max(newest_revision, kept_revision);
+}
+
+void
+settlement_lock(SettlementScope scope)
+{
+	OwnerContext owner;
+
+	for (int i = 0; i < (int) lengthof(settled_from); i++)
+	{
+		if (scope == SETTLEMENT_OF_ALL || strcmp(settled_from[i], "deployment") != 0)
+			LockRelationOid(settlement_table(settled_from[i]), AccessShareLock);
+	}
+	owner_begin(&owner, settlement_table("settlement"));
+	update_row();
+	owner_end(&owner);
+}
+
+bool
+settlement_try_lock(void)
+{
+	static SPIPlanPtr plan = NULL;
+	OwnerContext owner;
+	bool		locked;
+
+	for (int i = 0; i < (int) lengthof(settled_from); i++)
+	{
+		if (!ConditionalLockRelationOid(settlement_table(settled_from[i]), AccessShareLock))
+			return false;
+	}
+	if (!ConditionalLockRelationOid(settlement_table("settlement"), RowExclusiveLock))
+		return false;
+	owner_begin(&owner, settlement_table("settlement"));
+	owner_plan(&plan, "SELECT FROM twinset.settlement FOR NO KEY UPDATE SKIP LOCKED", 0, NULL);
+	locked = owner_execute(plan, NULL, NULL, NULL) == 1;
+	if (locked)
+		update_row();
+	owner_end(&owner);
+	return locked;
+}
+
+int64
+settlement_version(void)
+{
+	static SPIPlanPtr plan = NULL;
+	bool		isnull;
+
+	owner_plan(&plan, "SELECT version FROM twinset.settlement", 0, NULL);
+	if (owner_read(plan, NULL) != 1)
+		elog(ERROR, "table \"twinset.settlement\" must have one row");
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+int64
+settlement_draw_revision(void)
+{
+	newest_revision = Max(newest_revision + 1, GetCurrentTimestamp() + UNIX_EPOCH_OFFSET);
+	return newest_revision;
+}
+
+void
+settlement_note_revision(int64 revision)
+{
+	newest_revision = Max(newest_revision, revision);
+}
+
+void
+settlement_keep_revision(void)
+{
+	static SPIPlanPtr plan = NULL;
+	OwnerContext owner;
+	Datum		revision = Int64GetDatum(newest_revision);
+
+	if (newest_revision <= kept_revision)
+		return;
+	owner_begin(&owner, settlement_table("settlement"));
+	owner_plan(&plan, "UPDATE twinset.settlement SET newest_revision = $1", 1, (Oid[]) {INT8OID});
+	owner_execute(plan, &revision, NULL, NULL);
+	owner_end(&owner);
+	kept_revision = newest_revision;
+}

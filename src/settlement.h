@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * settlement.h
+ *	  The settlement lock, and what its row keeps.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TWINSET_SETTLEMENT_H
+#define TWINSET_SETTLEMENT_H
+
+#include "compat.h"
+
+typedef enum SettlementScope
+{
+	SETTLEMENT_OF_ALL,			/* reads twins, deployments and reports */
+	SETTLEMENT_OF_NO_TWINS,		/* twin is being emptied: no deployment is read */
+} SettlementScope;
+
+/*
+ * settlement_lock: take the settlement lock until the transaction ends, and
+ * before it the tables that a settlement reads, in the order that everybody
+ * takes them in.  Draws a new version of the deployments.
+ *
+ * Waits for another settlement's transaction.  Where the transaction has a
+ * snapshot of its own that is older than another settlement, it fails:
+ * 40001.
+ */
+extern void settlement_lock(SettlementScope scope);
+
+/* the same without waiting for anybody; false: somebody else has it */
+extern bool settlement_try_lock(void);
+
+/*
+ * settlement_version: which deployments the active snapshot sees.  Drawn anew
+ * by each statement on deployment, from a sequence, so a rollback can't bring
+ * one back for other deployments.
+ */
+extern int64 settlement_version(void);
+
+/* a revision larger than every one ever given; under the settlement lock */
+extern int64 settlement_draw_revision(void);
+
+/* a revision was given by a restore */
+extern void settlement_note_revision(int64 revision);
+
+/* write down the newest revision, where it is newer than the row's */
+extern void settlement_keep_revision(void);
+
+/* the OID of one of the extension's tables; InvalidOid where there is none */
+extern Oid	settlement_table(const char *name);
+
+#endif							/* TWINSET_SETTLEMENT_H */

@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * tables.h
+ *	  The columns of the extension's tables, by number.
+ *
+ * sql/tables.sql and sql/settled.sql create them in this order; what users
+ * add comes behind.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TWINSET_TABLES_H
+#define TWINSET_TABLES_H
+
+#include "compat.h"
+
+#include "catalog/namespace.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#define TWINSET_SCHEMA			"twinset"
+
+/* twin */
+#define Anum_twin_device_id		1
+#define Anum_twin_tags			2
+#define Anum_twin_iot_edge		3
+#define Anum_twin_retired_at	4
+#define Anum_twin_created_at	5
+#define Anum_twin_updated_at	6
+
+/* deployment */
+#define Anum_deployment_deployment_id	1
+#define Anum_deployment_content			2
+#define Anum_deployment_target_condition	3
+#define Anum_deployment_priority		4
+#define Anum_deployment_labels			5
+#define Anum_deployment_revision		6
+#define Anum_deployment_created_at		7
+#define Anum_deployment_updated_at		8
+
+/* report */
+#define Anum_report_device_id	1
+#define Anum_report_revision	2
+#define Anum_report_code		3
+
+/* change, the log */
+#define Anum_change_ordinal		1
+#define Anum_change_transaction	2
+#define Anum_change_command		3
+#define Anum_change_changed_at	4
+#define Anum_change_device_id	5
+#define Anum_change_live		6
+#define Anum_change_tags		7
+#define Anum_change_revision	8
+#define Anum_change_code		9
+#define Natts_change			9
+
+/*
+ * companion: the OID of a table or sequence that stands beside the one that
+ * a trigger fires on.  Looked up at each call and kept by nobody: the
+ * relation can be another one the next time.
+ */
+static inline Oid
+companion(Relation relation, const char *name)
+{
+	Oid			oid = get_relname_relid(name, RelationGetNamespace(relation));
+
+	if (!OidIsValid(oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"%s\" does not exist beside \"%s\"",
+						name, RelationGetRelationName(relation)),
+				 errhint("The extension twinset is damaged: drop and create it again.")));
+	return oid;
+}
+
+#endif							/* TWINSET_TABLES_H */

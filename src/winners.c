@@ -1,0 +1,209 @@
+/*-------------------------------------------------------------------------
+ *
+ * winners.c
+ *	  What views and functions ask of the matcher and of the log.
+ *
+ * All of it reads with the active snapshot, which for a STABLE function is
+ * that of the query that calls it: what is unsettled in that snapshot belongs
+ * to the settled state that the query's own tables show.  Nothing is kept
+ * from call to call but the compiled deployments (see deployments.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "deployments.h"
+#include "owner.h"
+#include "settle.h"
+#include "settlement.h"
+#include "statement.h"
+#include "unsettled.h"
+
+PG_FUNCTION_INFO_V1(twinset_unsettled_device);
+PG_FUNCTION_INFO_V1(twinset_unsettled_tally);
+PG_FUNCTION_INFO_V1(twinset_winner_of);
+PG_FUNCTION_INFO_V1(twinset_targeting);
+PG_FUNCTION_INFO_V1(twinset_reconcile);
+
+typedef struct DeviceRows
+{
+	ReturnSetInfo *result;
+	Matcher    *matcher;
+} DeviceRows;
+
+static void
+put_device(void *arg, const SettledDevice *device)
+{
+	DeviceRows *rows = arg;
+	Datum		values[3] = {device->device_id};
+	bool		nulls[3] = {false, device->winner < 0, device->winner < 0};
+	int			count;
+
+	if (device->winner >= 0)
+	{
+		values[1] = CStringGetTextDatum(matcher_deployments(rows->matcher, &count)[device->winner].deployment_id);
+		values[2] = TimestampTzGetDatum(device->winner_since);
+	}
+	tuplestore_putvalues(rows->result->setResult, rows->result->setDesc, values, nulls);
+}
+
+/*
+ * unsettled_device() -> setof (device_id, deployment_id, assigned_at)
+ */
+Datum
+twinset_unsettled_device(PG_FUNCTION_ARGS)
+{
+	DeviceRows	rows = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
+	OwnerContext owner;
+
+	InitMaterializedSRF(fcinfo, 0);
+	owner_begin(&owner, settlement_table("settlement"));
+	if (unsettled_any())
+	{
+		rows.matcher = deployments_matcher();
+		(void) unsettled_visit(rows.matcher, NULL, NULL, put_device, &rows);
+	}
+	owner_end(&owner);
+	return (Datum) 0;
+}
+
+/*
+ * unsettled_tally() -> setof (deployment_id, target, actual, healthy, unhealthy)
+ */
+Datum
+twinset_unsettled_tally(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	OwnerContext owner;
+
+	InitMaterializedSRF(fcinfo, 0);
+	owner_begin(&owner, settlement_table("settlement"));
+	if (unsettled_any())
+	{
+		Matcher    *matcher = deployments_matcher();
+		int			count;
+		MatcherDeployment *deployments = matcher_deployments(matcher, &count);
+		Tally	   *tallies = palloc_extended(sizeof(Tally) * Max(count, 1),
+											  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+		(void) unsettled_visit(matcher, tallies, NULL, NULL, NULL);
+		for (int rank = 0; rank < count; rank++)
+		{
+			Tally	   *tally = &tallies[rank];
+			Datum		values[5];
+			bool		nulls[5] = {false};
+
+			if (tally->target == 0 && tally->actual == 0 && tally->healthy == 0 && tally->unhealthy == 0)
+				continue;
+			values[0] = CStringGetTextDatum(deployments[rank].deployment_id);
+			values[1] = Int64GetDatum(tally->target);
+			values[2] = Int64GetDatum(tally->actual);
+			values[3] = Int64GetDatum(tally->healthy);
+			values[4] = Int64GetDatum(tally->unhealthy);
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		}
+	}
+	owner_end(&owner);
+	return (Datum) 0;
+}
+
+/*
+ * winner_of(device_id text, tags jsonb) -> text
+ */
+Datum
+twinset_winner_of(PG_FUNCTION_ARGS)
+{
+	text	   *device_id = PG_GETARG_TEXT_PP(0);
+	Jsonb	   *tags = PG_GETARG_JSONB_P(1);
+	MemoryContext caller = CurrentMemoryContext;
+	OwnerContext owner;
+	Matcher    *matcher;
+	int			winner;
+	int			count;
+	text	   *result = NULL;
+
+	owner_begin(&owner, settlement_table("settlement"));
+	matcher = deployments_matcher();
+	winner = matcher_winner(matcher, VARDATA_ANY(device_id), VARSIZE_ANY_EXHDR(device_id), &tags->root);
+	if (winner >= 0)
+	{
+		MemoryContext inner = MemoryContextSwitchTo(caller);
+
+		result = cstring_to_text(matcher_deployments(matcher, &count)[winner].deployment_id);
+		MemoryContextSwitchTo(inner);
+	}
+	owner_end(&owner);
+	if (result == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(result);
+}
+
+/*
+ * targeting(device_id text, tags jsonb) -> setof (rank, deployment_id)
+ */
+Datum
+twinset_targeting(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	text	   *device_id = PG_GETARG_TEXT_PP(0);
+	Jsonb	   *tags = PG_GETARG_JSONB_P(1);
+	OwnerContext owner;
+	Matcher    *matcher;
+	const int  *ranks;
+	int			matches;
+	int			count;
+
+	InitMaterializedSRF(fcinfo, 0);
+	owner_begin(&owner, settlement_table("settlement"));
+	matcher = deployments_matcher();
+	matches = matcher_all(matcher, VARDATA_ANY(device_id), VARSIZE_ANY_EXHDR(device_id),
+						  &tags->root, &ranks);
+	for (int i = 0; i < matches; i++)
+	{
+		Datum		values[2];
+		bool		nulls[2] = {false};
+
+		values[0] = Int32GetDatum(i + 1);
+		values[1] = CStringGetTextDatum(matcher_deployments(matcher, &count)[ranks[i]].deployment_id);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	owner_end(&owner);
+	return (Datum) 0;
+}
+
+/*
+ * reconcile() -> (checked bigint, repaired bigint)
+ */
+Datum
+twinset_reconcile(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc;
+	Datum		values[2];
+	bool		nulls[2] = {false};
+	uint64		checked;
+	uint64		repaired;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (statement_any_open())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("can't reconcile within a statement that writes twins, deployments or reports"),
+				 errhint("Call reconcile() as a statement of its own.")));
+
+	settlement_lock(SETTLEMENT_OF_ALL);
+	repaired = settle_everything(&checked);
+	if (repaired > 0)
+		ereport(WARNING,
+				(errmsg("reconcile() has repaired " UINT64_FORMAT " rows of derived data", repaired),
+				 errhint("They are wrong where triggers did not fire, or derived tables were written by hand.")));
+	values[0] = Int64GetDatum((int64) checked);
+	values[1] = Int64GetDatum((int64) repaired);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
