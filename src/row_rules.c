@@ -208,7 +208,7 @@ check_deployment(Row *row)
 
 	(void) require_column(row, Anum_deployment_content);
 	require_valid(row, deployment_id_is_valid(DatumGetTextPP(deployment_id)), "deployment_deployment_id_check",
-				  "A deployment_id has 1 to 128 lower-case ASCII letters, digits and -+%_*!'.");
+				  "A deployment_id has 1 to 128 characters: lower-case ASCII letters, digits, and any of -+%_*!'. besides.");
 	require_valid(row, DatumGetInt32(priority) > 0, "deployment_priority_check",
 				  "A priority is greater than 0.");
 	require_valid(row, labels_are_valid(DatumGetJsonbP(labels)), "deployment_labels_check",

@@ -23,7 +23,7 @@ trigger_call(FunctionCallInfo fcinfo, TriggerEvent fired, const char *key)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function was not called by the trigger that it is for"),
-				 errdetail("It is for a %s %s trigger on a table whose first column is \"%s\".",
+				 errdetail("It is for %s %s triggers on a table whose first column is \"%s\".",
 						   TRIGGER_FIRED_BEFORE(fired) ? "BEFORE" : "AFTER",
 						   TRIGGER_FIRED_FOR_ROW(fired) ? "ROW" : "STATEMENT", key)));
 	return trigger;
