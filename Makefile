@@ -28,10 +28,9 @@ REGRESS_OPTS = --inputdir=test --outputdir=test --load-extension=twinset
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
-include $(PGXS)
-
 # no bitcode: the module is never inlined into a query
 override with_llvm = no
+include $(PGXS)
 
 $(OBJS): $(wildcard src/*.h)
 
