@@ -64,7 +64,7 @@ BEGIN
 	ELSIF jsonb_typeof(report_status.modules) <> 'object' THEN
 		RAISE EXCEPTION 'modules must be a JSON object' USING ERRCODE = '22023',
 			DETAIL = format('They are of type %s.', jsonb_typeof(report_status.modules)),
-			HINT = 'Give module → its state: {"sensor": {"state": "running"}}.';
+			HINT = 'Give module -> its state: {"sensor": {"state": "running"}}.';
 	END IF;
 
 	newest := extract(epoch FROM clock_timestamp()) * 1000000;

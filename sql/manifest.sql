@@ -65,7 +65,7 @@ CREATE FUNCTION delivered(content text) RETURNS jsonb
     RETURN delivered(content::manifest);
 
 COMMENT ON FUNCTION delivered(manifest) IS
-    'what a device is given: {"modulesContent": …}, whichever envelope was written';
+    'what a device is given: {"modulesContent": ...}, whichever envelope was written';
 COMMENT ON FUNCTION delivered(text) IS
     'the same for a manifest that comes as text';
 
