@@ -235,7 +235,7 @@ number_too_long(const char *text, size_t length, size_t *offset)
 		if (exponent == NUMERIC_EXPONENT ||
 			digits - (small ? -exponent : exponent) > NUMERIC_DIGITS_AFTER_POINT)
 		{
-			*offset = start;
+			*offset = (start > 0 && text[start - 1] == '-') ? start - 1 : start;
 			return true;
 		}
 	}
