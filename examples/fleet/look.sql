@@ -5,6 +5,15 @@ SELECT status, count(*) AS devices FROM twinset.device_status GROUP BY status OR
 SELECT deployment_id, priority, target_condition, target, actual, healthy, unhealthy, unknown
 FROM twinset.deployment_status ORDER BY actual DESC, deployment_id LIMIT 8;
 
--- A tag is changed: in the same transaction another deployment wins the device.
-SELECT device_id, deployment_id, status FROM twinset.device_status WHERE device_id = 'gw-is-76609';
-SELECT count(*) AS deployments_that_target_it FROM twinset.explain_device('gw-is-76609');
+-- The gateway in Paris goes over to another operator: another deployment wins it,
+-- in the same transaction.
+BEGIN;
+SELECT rank, deployment_id, priority, target_condition, actual
+FROM twinset.explain_device('gw-fr-51611') WHERE rank <= 3;
+UPDATE twinset.twin SET tags = tags || '{"operator": "op-1"}' WHERE device_id = 'gw-fr-51611';
+SELECT rank, deployment_id, priority, target_condition, actual
+FROM twinset.explain_device('gw-fr-51611') WHERE rank <= 3;
+COMMIT;
+
+-- All that is derived, recomputed independently for a thousand devices: no row, no difference.
+SELECT * FROM twinset.verify(1000);

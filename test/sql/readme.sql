@@ -6,3 +6,4 @@ TRUNCATE twinset.twin, twinset.deployment;
 \i test/results/readme.statements
 DROP OWNED BY twinset_operator, twinset_backend, twinset_dashboard, twinset_cron;
 DROP ROLE twinset_operator, twinset_backend, twinset_dashboard, twinset_cron;
+TRUNCATE twinset.twin, twinset.deployment;

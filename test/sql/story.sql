@@ -16,3 +16,4 @@ SELECT count(*) FROM twinset.twin;
 \i examples/story/6_not.sql
 -- what is derived is right, recomputed independently
 SELECT * FROM twinset.verify();
+TRUNCATE twinset.twin, twinset.deployment;
