@@ -49,7 +49,7 @@ SELECT d.deployment_id, d.priority, d.target_condition::text AS target_condition
        count(*) FILTER (WHERE w.status = 'unknown') AS unknown,
        timestamptz 'epoch' + d.revision * interval '1 microsecond' AS revised_at
 FROM twinset.deployment AS d LEFT JOIN brute.winner AS w USING (deployment_id)
-GROUP BY d.deployment_id, d.priority, d.target_condition, d.labels, d.revision, d.created_at;
+GROUP BY d.deployment_id;
 
 CREATE VIEW shown.deployment_status AS
 SELECT deployment_id, priority, target_condition, labels, revision, created_at,
@@ -152,8 +152,8 @@ BEGIN
       || (SELECT jsonb_object_agg(w.what, coalesce((SELECT jsonb_object_agg(c.other, c.devices) FROM counted AS c WHERE c.what = w.what), '{}'))
           FROM unnest('{takes_over_from,gives_up_to,blocked_by}'::text[]) AS w(what))
     INTO done;
-    RAISE EXCEPTION SQLSTATE 'UNDO!';
-  EXCEPTION WHEN SQLSTATE 'UNDO!' THEN
+    RAISE EXCEPTION SQLSTATE 'BF001';
+  EXCEPTION WHEN SQLSTATE 'BF001' THEN
     NULL;
   END;
   RETURN format('foretold %s, done %s', foretold, done) WHERE foretold <> done;
