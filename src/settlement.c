@@ -36,6 +36,9 @@
 /* the tables that a settlement reads, in the order of their locks */
 static const char *const settled_from[] = {"twin", "deployment", "report"};
 
+/* the tables that it writes */
+static const char *const settled_to[] = {"change", "assignment", "tally", "settlement"};
+
 /* the newest revision that this backend knows of: it never goes back */
 static int64 newest_revision = 0;
 
@@ -95,8 +98,11 @@ settlement_try_lock(void)
 		if (!ConditionalLockRelationOid(settlement_table(settled_from[i]), AccessShareLock))
 			return false;
 	}
-	if (!ConditionalLockRelationOid(settlement_table("settlement"), RowExclusiveLock))
-		return false;
+	for (int i = 0; i < (int) lengthof(settled_to); i++)
+	{
+		if (!ConditionalLockRelationOid(settlement_table(settled_to[i]), RowExclusiveLock))
+			return false;
+	}
 	owner_begin(&owner, settlement_table("settlement"));
 	owner_plan(&plan, "SELECT FROM twinset.settlement FOR NO KEY UPDATE SKIP LOCKED", 0, NULL);
 	locked = owner_execute(plan, NULL, NULL, NULL) == 1;
