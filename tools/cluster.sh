@@ -195,7 +195,7 @@ cluster_create() {
 		--locale=C.UTF-8 --auth=trust --no-sync --no-instructions 2>&1) ||
 		die "initdb failed: $output"
 	for setting in listen_addresses= "unix_socket_directories=$cluster" fsync=off \
-		shared_buffers=256MB max_wal_size=4GB checkpoint_timeout=30min "$@"; do
+		shared_buffers=256MB max_wal_size=4GB checkpoint_timeout=30min jit=off "$@"; do
 		options+=("${setting%%=*} = '${setting#*=}'")
 	done
 	printf '%s\n' "${options[@]}" | as_owner tee -a "$cluster/data/postgresql.conf" > /dev/null

@@ -62,6 +62,12 @@ WITH populated AS (
 	FROM counted, generate_series(1, devices) AS i
 ), hashed AS (
 	SELECT *, sha256(convert_to(device_id, 'UTF8')) AS hash FROM device
+	OFFSET 0	-- so that a hash is computed once, not wherever it is used
+), drawn AS (
+	SELECT *, pg_temp.draw(hash, 0) AS draw_environment,
+		   200 - pg_temp.zipf(pg_temp.draw(hash, 2), 200) AS draw_firmware
+	FROM hashed
+	OFFSET 0
 )
 SELECT device_id, jsonb_strip_nulls(jsonb_build_object(
 	'country', country,
@@ -84,8 +90,7 @@ SELECT device_id, jsonb_strip_nulls(jsonb_build_object(
 	'site', 'site-' || floor(pg_temp.draw(place_hash, 1) * 10000),
 	'model', 'EG-' || 100 * floor(1 + pg_temp.draw(hash, 1) * 20),
 	-- the commonest is the newest: 4.9.4, 4.9.3 and so on down to 1.0.0
-	'firmware', (SELECT 1 + k / 50 || '.' || k / 5 % 10 || '.' || k % 5
-				 FROM (SELECT 200 - pg_temp.zipf(pg_temp.draw(hash, 2), 200)) AS firmware (k)),
+	'firmware', 1 + draw_firmware / 50 || '.' || draw_firmware / 5 % 10 || '.' || draw_firmware % 5,
 	'memory_mb', 1024 << floor(pg_temp.draw(hash, 3) * 4)::integer,
 	'cellular', pg_temp.draw(hash, 4) < 0.3)) AS tags
-FROM hashed, pg_temp.draw(hash, 0) AS draw_environment;
+FROM drawn;
