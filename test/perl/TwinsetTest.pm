@@ -36,6 +36,8 @@ fsync = off
 max_prepared_transactions = 20
 deadlock_timeout = 50ms
 autovacuum = off
+jit = off
+log_statement = none
 $settings
 ));
 	$node->start;

@@ -43,12 +43,14 @@ my $step = 0;
 my %count = (statements => 0, errors => 0, comparisons => 0, waits => 0, previews => 0, probes => 0);
 my @prepared;          # names of prepared transactions
 my $prepared_names = 0;
+my $cursor_names = 0;
 my $exclusive;         # the session whose transaction has truncated a table
 my @triggers;          # the users' own that are there now
 
 # A session's transaction: isolation (undef: none is open), failed, savepoints,
 # stale (its snapshot is older than a TRUNCATE, which is not for it), truncated,
-# cursor (an open one that compares with the snapshot of then).
+# cursors (open ones that compare with the snapshot of then; each with the
+# number of savepoints that it came after).
 my $observer = TwinsetTest::Session->new($node, 'observer');
 my @sessions = map { TwinsetTest::Session->new($node, "s$_") } 1 .. 4;
 my %of_session = map { $_ => { transaction => {} } } @sessions;
@@ -126,7 +128,7 @@ sub end_transaction
 
 	if ($transaction->{truncated} && $committed)
 	{
-		$_->{stale} = 1 for grep { ($_->{isolation} // 'READ COMMITTED') ne 'READ COMMITTED' || $_->{cursor} }
+		$_->{stale} = 1 for grep { ($_->{isolation} // 'READ COMMITTED') ne 'READ COMMITTED' || $_->{cursors} }
 		  map { transaction($_) } @sessions;
 	}
 	undef $exclusive if defined $exclusive && $exclusive == $session;
@@ -160,8 +162,11 @@ sub next_statement
 			return ('rollback to', 'ROLLBACK TO SAVEPOINT ' . pick(@savepoints)) if $chance < 0.36;
 			return ('release', 'RELEASE SAVEPOINT ' . pick(@savepoints)) if $chance < 0.39;
 		}
-		return ('cursor', "DECLARE probe CURSOR FOR $compare") if $chance < 0.42 && !$transaction->{cursor};
-		return ('fetch', 'FETCH ALL FROM probe') if $transaction->{cursor} && $chance < 0.55;
+		return ('cursor', 'DECLARE probe' . $cursor_names++ . " CURSOR FOR $compare") if $chance < 0.42;
+		if (my @cursors = sort keys(($transaction->{cursors} // {})->%*))
+		{
+			return ('fetch', 'FETCH ALL FROM ' . pick(@cursors)) if $chance < 0.55;
+		}
 	}
 	else
 	{
@@ -247,14 +252,22 @@ sub finish_statement
 		pop @$savepoints while $savepoints->[-1] ne $name;
 		pop @$savepoints if $kind eq 'release';
 		delete $transaction->{failed};
-		$transaction->{cursor} = 0 if $kind eq 'rollback to';
+		my $cursors = $transaction->{cursors} // {};
+		for my $cursor (grep { $cursors->{$_} >= @$savepoints } keys %$cursors)
+		{
+			delete $cursors->{$cursor} if $kind eq 'rollback to';
+			$cursors->{$cursor} = @$savepoints if $kind eq 'release';
+		}
 	}
 	elsif ($kind eq 'cursor')
 	{
-		$transaction->{cursor} = 1;
+		my ($name) = $text =~ /(probe\d+)/;
+		$transaction->{cursors}{$name} = ($transaction->{savepoints} // [])->@*;
 	}
 	elsif ($kind eq 'fetch')
 	{
+		my ($name) = $text =~ /(probe\d+)/;
+		delete $transaction->{cursors}{$name};
 		wrong("$session->{name}: a cursor's views", $session->{output}) if $session->{output} ne '' && !$transaction->{stale};
 	}
 	elsif ($kind eq 'preview')

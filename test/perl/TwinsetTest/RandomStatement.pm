@@ -102,7 +102,7 @@ sub set_twin
 		sub { 'tags = ' . quote(random_tags()) },
 		sub { 'tags = tags || ' . quote(random_tags()) },
 		sub { 'tags = tags - ' . quote(pick('env', 'city', 'n')) },
-		sub { q(tags = jsonb_set(tags, '{n}', to_jsonb(hashtext(device_id || ') . int(rand 9) . q(') & 3))) },
+		sub { q{tags = jsonb_set(tags, '{n}', to_jsonb(hashtext(device_id || '} . int(rand 9) . q{') & 3))} },
 		sub { 'iot_edge = NOT iot_edge' },
 		sub { 'retired_at = now()' },
 		sub { 'retired_at = NULL' },
@@ -201,7 +201,7 @@ sub some_revision
 {
 	my ($device) = @_;
 	my $kind = rand;
-	return "(SELECT revision FROM twinset.device_status WHERE device_id = $device)" if $kind < 0.6;
+	return "(SELECT revision FROM twinset.device_status AS s WHERE s.device_id = $device)" if $kind < 0.6;
 	return sprintf '(SELECT min(revision) FROM twinset.deployment WHERE deployment_id >= %s)', quote(random_deployment())
 	  if $kind < 0.85;
 	return sprintf '(SELECT min(reported_revision) FROM twinset.device_status WHERE device_id >= %s)', quote(random_device())
@@ -218,7 +218,7 @@ sub reported
 		  q(, reported_at => now() - interval '1 second'), q(, reported_at => now() - interval '1 hour'));
 }
 
-sub report_some { return 'SELECT ' . reported('device_id') . ' FROM twinset.twin WHERE ' . some_twins(); }
+sub report_some { return 'SELECT ' . reported('twin.device_id') . ' FROM twinset.twin WHERE ' . some_twins(); }
 
 sub set_tags_call
 {
@@ -251,13 +251,13 @@ sub several_tables
 			  . ' SELECT deployment_id, content, ' . sql_condition() . ', priority FROM d';
 		},
 		sub { 'WITH d AS (' . delete_deployment() . ' RETURNING 1) ' . update_twins(); },
-		sub { 'WITH u AS (' . update_twins() . ' RETURNING device_id) SELECT ' . reported('device_id') . ' FROM u'; },
+		sub { 'WITH u AS (' . update_twins() . ' RETURNING device_id) SELECT ' . reported('u.device_id') . ' FROM u'; },
 		sub { 'WITH u AS (' . update_deployments() . ' RETURNING 1) SELECT ' . set_tags_call() . ' FROM twinset.twin WHERE '
 			  . some_twins(); },
 		sub { 'WITH a AS (' . update_twins() . ' RETURNING 1), b AS (' . delete_twins() . ' RETURNING 1) ' . update_twins(); },
 		sub {
 			my $device = quote(random_device());
-			"INSERT INTO twinset.twin (device_id, tags) SELECT $device, usual.take_twin($device) || " . quote(random_tags());
+			"INSERT INTO twinset.twin (device_id, tags) SELECT $device, coalesce(usual.take_twin($device), '{}') || " . quote(random_tags());
 		})->();
 }
 

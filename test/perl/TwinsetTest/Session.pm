@@ -26,7 +26,7 @@ sub new
 	$self->{child} = open2(
 		$out, $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh',
 		'psql', '--no-psqlrc', '--no-align', '--tuples-only', '--quiet',
-		'--set=VERBOSITY=terse', '--dbname=' . $node->connstr($dbname // 'postgres'));
+		'--set=VERBOSITY=verbose', '--dbname=' . $node->connstr($dbname // 'postgres'));
 	$in->autoflush(1);
 	$out->blocking(0);
 	$self->{in} = $in;
@@ -50,9 +50,9 @@ sub send
 	$text .= "$with{before};\n" if defined $with{before};
 	$text .= $statement;
 	# an error before COPY reads its rows leaves them to psql, which takes them for a statement
-	$text .= "\\set sqlstate :SQLSTATE\n\\r\n";
+	$text .= "\\r\n\\echo <result $self->{sent}>\n";
 	$text .= "$with{after};\n" if defined $with{after};
-	$text .= "\\echo <done $self->{sent} :sqlstate>\n";
+	$text .= "\\echo <done $self->{sent}>\n";
 	print { $self->{in} } $text or die "$self->{name} is gone: $!";
 	return;
 }
@@ -67,10 +67,12 @@ sub done
 	return 1 unless $self->{busy};
 	for (;;)
 	{
-		if ($self->{buffer} =~ s/\A(.*?)<done $self->{sent} (\w+)>\n//s)
+		if ($self->{buffer} =~ s/\A(.*?)<result $self->{sent}>\n.*?<done $self->{sent}>\n//s)
 		{
-			($self->{output}, $self->{sqlstate}) = ($1, $2);
+			$self->{output} = $1;
 			chomp $self->{output};
+			# psql's variable SQLSTATE says nothing of an error at the end of COPY
+			$self->{sqlstate} = $self->{output} =~ /^(?:ERROR|FATAL|PANIC):  (\w{5}): /m ? $1 : '00000';
 			$self->{busy} = 0;
 			return 1;
 		}
