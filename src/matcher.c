@@ -663,6 +663,7 @@ lay_out_postings(Build *build)
 	terms_start_iterate(matcher->terms, &iterator);
 	while ((term = terms_iterate(matcher->terms, &iterator)) != NULL)
 	{
+		CHECK_FOR_INTERRUPTS();
 		term->first = first;
 		first += term->count;
 		term->count = 0;
@@ -675,6 +676,7 @@ lay_out_postings(Build *build)
 		const Filing *filing = &build->filings[i];
 		int		   *list;
 
+		CHECK_FOR_INTERRUPTS();
 		term = terms_lookup(matcher->terms, filing->hash);
 		list = &matcher->postings[term->first];
 		if (term->count == 0 || list[term->count - 1] != filing->rank)
