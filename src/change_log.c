@@ -11,9 +11,14 @@
  *					locks are held until the transaction ends, and who
  *					writes a row next draws later;
  *	within one		the command of the query, since a trigger's query can be
- *					logged before the one that fired it;
- *	within a query	a twin that was live before one that was not: it was
- *					deleted and inserted again.
+ *					logged before the one that fired it.
+ *
+ * A query that inserts a device is the exception: what its own triggers have
+ * deleted under that id, by a later command, was there before.  So an entry
+ * also says whether the twin is live after the change; by counting, a reader
+ * knows whether it was live at first.  Of the entries that change or remove a
+ * live twin the order is right: a query can't do that to a row that a later
+ * command has written.
  *
  * A twin counts only while it is live, that is, provisioned as an Edge device
  * and not retired; so no twin and one that is not live are the same here.
@@ -93,12 +98,14 @@ append(ChangeLog *log, Datum device_id)
 }
 
 void
-change_log_twin(ChangeLog *log, Datum device_id, bool live, Datum tags)
+change_log_twin(ChangeLog *log, Datum device_id, bool was_live, Datum tags, bool is_live)
 {
-	log->values[Anum_change_live - 1] = BoolGetDatum(live);
-	log->nulls[Anum_change_live - 1] = false;
+	log->values[Anum_change_was_live - 1] = BoolGetDatum(was_live);
+	log->nulls[Anum_change_was_live - 1] = false;
+	log->values[Anum_change_is_live - 1] = BoolGetDatum(is_live);
+	log->nulls[Anum_change_is_live - 1] = false;
 	log->values[Anum_change_tags - 1] = tags;
-	log->nulls[Anum_change_tags - 1] = !live;
+	log->nulls[Anum_change_tags - 1] = !was_live;
 	log->nulls[Anum_change_revision - 1] = true;
 	log->nulls[Anum_change_code - 1] = true;
 	append(log, device_id);
@@ -107,7 +114,8 @@ change_log_twin(ChangeLog *log, Datum device_id, bool live, Datum tags)
 void
 change_log_report(ChangeLog *log, Datum device_id, bool existed, Datum revision, Datum code)
 {
-	log->nulls[Anum_change_live - 1] = true;
+	log->nulls[Anum_change_was_live - 1] = true;
+	log->nulls[Anum_change_is_live - 1] = true;
 	log->nulls[Anum_change_tags - 1] = true;
 	log->values[Anum_change_revision - 1] = revision;
 	log->nulls[Anum_change_revision - 1] = !existed;

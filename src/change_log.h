@@ -21,8 +21,11 @@ typedef struct ChangeLog ChangeLog;
  */
 extern ChangeLog *change_log_begin(Relation beside, CommandId command);
 
-/* the device's twin before the change; tags only where it was live */
-extern void change_log_twin(ChangeLog *log, Datum device_id, bool live, Datum tags);
+/*
+ * the device's twin before the change (its tags only where it was live), and
+ * whether it is live after it
+ */
+extern void change_log_twin(ChangeLog *log, Datum device_id, bool was_live, Datum tags, bool is_live);
 
 /* the device's report before the change: the part that counts, if there was one */
 extern void change_log_report(ChangeLog *log, Datum device_id, bool existed, Datum revision, Datum code);

@@ -108,7 +108,7 @@ log_twin(ChangeLog *log, TupleTableSlot *before, TupleTableSlot *after)
 	if (was_live && is_now &&
 		same_tags(old_tags, slot_getattr(after, Anum_twin_tags, &isnull)))
 		return;
-	change_log_twin(log, before ? old_id : new_id, was_live, old_tags);
+	change_log_twin(log, before ? old_id : new_id, was_live, old_tags, is_now);
 }
 
 static void

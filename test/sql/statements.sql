@@ -143,6 +143,39 @@ SELECT pg_temp.counts();
 UPDATE twin SET tags = '{"again": true}' WHERE device_id IN ('d1', 'd2', 'd8');
 INSERT INTO twin (device_id, tags) VALUES ('d17', '{"again": true, "environment": "test"}');
 SELECT pg_temp.counts();
+-- a user's trigger that deletes what its own query inserts, and so deletes first
+CREATE FUNCTION pg_temp.replace_row() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('DELETE FROM %I.%I WHERE %I = $1', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[0])
+		USING to_jsonb(NEW)->>TG_ARGV[0];
+	RETURN NEW;
+END $$;
+CREATE TRIGGER user_replace BEFORE INSERT ON twin FOR EACH ROW EXECUTE FUNCTION pg_temp.replace_row('device_id');
+INSERT INTO twin (device_id, tags) VALUES ('d1', '{"environment": "test"}'), ('d18', '{"environment": "prod"}');
+SELECT pg_temp.counts();
+COPY twin (device_id, tags) FROM stdin;
+d1	{"environment": "prod"}
+d2	{}
+\.
+SELECT pg_temp.counts();
+DROP TRIGGER user_replace ON twin;
+-- the same on deployment, and one that changes the same deployment again, beside an unsettled log
+CREATE TRIGGER user_replace BEFORE INSERT ON deployment FOR EACH ROW EXECUTE FUNCTION pg_temp.replace_row('deployment_id');
+UPDATE twin SET tags = '{"environment": "test"}' WHERE device_id IN ('d1', 'd18');
+INSERT INTO deployment (deployment_id, content, target_condition, priority) SELECT 'prod', content, 'deviceId = ''d1''', 50 FROM sample;
+SELECT pg_temp.counts();
+DROP TRIGGER user_replace ON deployment;
+CREATE FUNCTION pg_temp.change_again() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE twinset.deployment SET target_condition = 'tags.environment = ''prod''', priority = 60
+		WHERE deployment_id = NEW.deployment_id AND priority = 55;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER user_again AFTER UPDATE ON deployment FOR EACH ROW EXECUTE FUNCTION pg_temp.change_again();
+UPDATE twin SET tags = '{"environment": "prod"}' WHERE device_id IN ('d1', 'd18');
+UPDATE deployment SET target_condition = 'deviceId = ''d2''', priority = 55 WHERE deployment_id = 'prod';
+SELECT pg_temp.counts();
+DROP TRIGGER user_again ON deployment;
 UPDATE deployment SET priority = priority;
 SELECT * FROM reconcile();
 SELECT pg_temp.counts();
