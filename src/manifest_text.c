@@ -20,11 +20,13 @@
  */
 #include "manifest_check.h"
 
+#include <limits.h>
+
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 
 #define NUMERIC_DIGITS_AFTER_POINT	16383	/* that numeric keeps */
-#define NUMERIC_EXPONENT	100000	/* beyond all that double has, but for zero */
+#define NUMERIC_EXPONENT	(INT_MAX / 2)	/* that it does not read, even for zero */
 
 static void note_at(ManifestCheck *check, const char *text, size_t offset,
 					ManifestRule rule, const char *number);
@@ -205,8 +207,8 @@ number_too_long(const char *text, size_t length, size_t *offset)
 	while (i < length)
 	{
 		size_t		start = i;
-		int			digits = 0;
-		int			exponent = 0;
+		int64		digits = 0;
+		int64		exponent = 0;
 		bool		small = false;
 
 		if (in_string || text[i] < '0' || text[i] > '9')
