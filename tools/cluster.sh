@@ -16,6 +16,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 debian_server=/usr/lib/postgresql/15/bin/pg_config
 server_packages=(postgresql-15 postgresql-server-dev-15)
 PG_CONFIG=${PG_CONFIG:-$debian_server}
+PG_CONFIG=$(command -v "$PG_CONFIG" || echo "$PG_CONFIG")
 export PG_CONFIG
 export LC_ALL=C.UTF-8 PGCLIENTENCODING=UTF8
 unset PGHOST PGHOSTADDR PGPORT PGUSER PGPASSWORD PGDATABASE PGOPTIONS PGSERVICE PGDATA
