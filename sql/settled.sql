@@ -19,17 +19,16 @@ CREATE TABLE twinset.tally (
 
 COMMENT ON TABLE twinset.tally IS 'internal: each deployment''s counts, when they were last settled';
 
--- An entry is what a device was before a query changed it: its twin (was_live is not null; tags where
--- it was live) or its report (was_live is null; revision and code where there was one). Writers only
+-- An entry is what a device was before a query changed it: its twin (live is not null; tags where
+-- it was live) or its report (live is null; revision and code where there was one). Writers only
 -- append, so it has no index. Readers must not be locked out by a vacuum that truncates it.
 CREATE TABLE twinset.change (
 	ordinal bigint NOT NULL,
 	transaction xid8 NOT NULL,
-	command bigint NOT NULL,
+	statement bigint NOT NULL,
 	changed_at timestamptz NOT NULL,
 	device_id text COLLATE "C" NOT NULL,
-	was_live boolean,
-	is_live boolean,
+	live boolean,
 	tags jsonb,
 	revision bigint,
 	code integer

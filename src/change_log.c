@@ -10,15 +10,10 @@
  *	by transaction	the ordinal is drawn when the rows are written, so their
  *					locks are held until the transaction ends, and who
  *					writes a row next draws later;
- *	within one		the command of the query, since a trigger's query can be
- *					logged before the one that fired it.
- *
- * A query that inserts a device is the exception: what its own triggers have
- * deleted under that id, by a later command, was there before.  So an entry
- * also says whether the twin is live after the change; by counting, a reader
- * knows whether it was live at first.  Of the entries that change or remove a
- * live twin the order is right: a query can't do that to a row that a later
- * command has written.
+ *	within one		the order in which the statements were opened; of those that
+ *					ran within one another all say the same (see row_before.c);
+ *	within a query	a twin that was live before one that was not: it was
+ *					deleted and inserted again.
  *
  * A twin counts only while it is live, that is, provisioned as an Edge device
  * and not retired; so no twin and one that is not live are the same here.
@@ -47,7 +42,7 @@ struct ChangeLog
 	Relation	beside;			/* the table whose rows were written */
 	Relation	relation;		/* the log; NULL before the first entry */
 	BulkInsertState bulk;		/* keeps the page that is filled */
-	CommandId	command;		/* of the query that wrote the rows */
+	int64		statement;		/* that wrote the rows: its order in the transaction */
 	Datum		values[Natts_change];	/* of the entry to append */
 	bool		nulls[Natts_change];
 };
@@ -55,13 +50,13 @@ struct ChangeLog
 static uint64 appended = 0;
 
 ChangeLog *
-change_log_begin(Relation beside, CommandId command)
+change_log_begin(Relation beside, int64 statement)
 {
 	ChangeLog  *log = palloc0(sizeof(ChangeLog));
 
 	log->context = CurrentMemoryContext;
 	log->beside = beside;
-	log->command = command;
+	log->statement = statement;
 	return log;
 }
 
@@ -77,7 +72,7 @@ open_log(ChangeLog *log)
 		Int64GetDatum(nextval_internal(companion(log->beside, "change_ordinal"), false));
 	log->values[Anum_change_transaction - 1] =
 		FullTransactionIdGetDatum(GetTopFullTransactionId());
-	log->values[Anum_change_command - 1] = Int64GetDatum((int64) log->command);
+	log->values[Anum_change_statement - 1] = Int64GetDatum(log->statement);
 	log->values[Anum_change_changed_at - 1] =
 		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 }
@@ -98,14 +93,12 @@ append(ChangeLog *log, Datum device_id)
 }
 
 void
-change_log_twin(ChangeLog *log, Datum device_id, bool was_live, Datum tags, bool is_live)
+change_log_twin(ChangeLog *log, Datum device_id, bool live, Datum tags)
 {
-	log->values[Anum_change_was_live - 1] = BoolGetDatum(was_live);
-	log->nulls[Anum_change_was_live - 1] = false;
-	log->values[Anum_change_is_live - 1] = BoolGetDatum(is_live);
-	log->nulls[Anum_change_is_live - 1] = false;
+	log->values[Anum_change_live - 1] = BoolGetDatum(live);
+	log->nulls[Anum_change_live - 1] = false;
 	log->values[Anum_change_tags - 1] = tags;
-	log->nulls[Anum_change_tags - 1] = !was_live;
+	log->nulls[Anum_change_tags - 1] = !live;
 	log->nulls[Anum_change_revision - 1] = true;
 	log->nulls[Anum_change_code - 1] = true;
 	append(log, device_id);
@@ -114,8 +107,7 @@ change_log_twin(ChangeLog *log, Datum device_id, bool was_live, Datum tags, bool
 void
 change_log_report(ChangeLog *log, Datum device_id, bool existed, Datum revision, Datum code)
 {
-	log->nulls[Anum_change_was_live - 1] = true;
-	log->nulls[Anum_change_is_live - 1] = true;
+	log->nulls[Anum_change_live - 1] = true;
 	log->nulls[Anum_change_tags - 1] = true;
 	log->values[Anum_change_revision - 1] = revision;
 	log->nulls[Anum_change_revision - 1] = !existed;

@@ -15,17 +15,15 @@
 typedef struct ChangeLog ChangeLog;
 
 /*
- * change_log_begin: entries for the rows that one query wrote.  beside is
+ * change_log_begin: entries for the rows that one statement wrote, which has this
+ * order among those of its transaction.  beside is
  * the table that they were written to; the log is opened with the first
  * entry, so that a statement that changes nothing costs nothing.
  */
-extern ChangeLog *change_log_begin(Relation beside, CommandId command);
+extern ChangeLog *change_log_begin(Relation beside, int64 statement);
 
-/*
- * the device's twin before the change (its tags only where it was live), and
- * whether it is live after it
- */
-extern void change_log_twin(ChangeLog *log, Datum device_id, bool was_live, Datum tags, bool is_live);
+/* the device's twin before the change; tags only where it was live */
+extern void change_log_twin(ChangeLog *log, Datum device_id, bool live, Datum tags);
 
 /* the device's report before the change: the part that counts, if there was one */
 extern void change_log_report(ChangeLog *log, Datum device_id, bool existed, Datum revision, Datum code);

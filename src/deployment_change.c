@@ -25,6 +25,7 @@
 #include "deployment_change.h"
 #include "deployments.h"
 #include "owner.h"
+#include "row_before.h"
 #include "settle.h"
 #include "settlement.h"
 #include "statement.h"
@@ -41,18 +42,17 @@ PG_FUNCTION_INFO_V1(twinset_after_truncate_deployment);
 static List *pending_images = NIL;
 
 /*
- * Note a change of a deployment.  before has its row; NULL: there was none.
+ * Note what a deployment was.  A slot has a row of the table; NULL: there was
+ * no deployment with this id.
  */
 static void
-note_image(TupleTableSlot *before, Datum deployment_id, bool exists, CommandId command)
+note_image(TupleTableSlot *before, Datum deployment_id)
 {
 	MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
 	DeploymentImage *image = palloc0(sizeof(DeploymentImage));
 	bool		isnull;
 
 	image->was.deployment_id = TextDatumGetCString(deployment_id);
-	image->exists = exists;
-	image->command = command;
 	image->subtransaction = GetCurrentSubTransactionId();
 	if (before != NULL)
 	{
@@ -93,23 +93,17 @@ same_for_settling(TupleTableSlot *before, TupleTableSlot *after)
 }
 
 static void
-note_change(TupleTableSlot *before, TupleTableSlot *after, CommandId command)
+note_change(TupleTableSlot *before, TupleTableSlot *after)
 {
 	bool		isnull;
-	Datum		old_id = before ? slot_getattr(before, Anum_deployment_deployment_id, &isnull) : (Datum) 0;
-	Datum		new_id = after ? slot_getattr(after, Anum_deployment_deployment_id, &isnull) : (Datum) 0;
 
-	if (before && after && datum_image_eq(old_id, new_id, false, -1))
-	{
-		if (!same_for_settling(before, after))
-			note_image(before, old_id, true, command);
+	if (before != NULL && after != NULL && same_for_settling(before, after))
 		return;
-	}
-	/* a key changes only where our BEFORE trigger did not fire */
-	if (before)
-		note_image(before, old_id, false, command);
-	if (after)
-		note_image(NULL, new_id, true, command);
+	if (before != NULL)
+		note_image(before, slot_getattr(before, Anum_deployment_deployment_id, &isnull));
+	/* an id that was there before is noted as it was: the first image counts */
+	if (after != NULL)
+		note_image(NULL, slot_getattr(after, Anum_deployment_deployment_id, &isnull));
 }
 
 /* Note all deployments that there are. */
@@ -123,30 +117,34 @@ note_all(TriggerData *trigger)
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
-		note_change(slot, NULL, statement_command());
+		note_change(slot, NULL);
 	}
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	UnregisterSnapshot(snapshot);
 }
 
-static int
-compare_commands(const ListCell *a, const ListCell *b)
-{
-	CommandId	one = ((DeploymentImage *) lfirst(a))->command;
-	CommandId	other = ((DeploymentImage *) lfirst(b))->command;
-
-	return (one > other) - (one < other);
-}
-
 void
 deployment_change_settle(void)
 {
+	List	   *images = NIL;
+	HTAB	   *seen;
+	ListCell   *cell;
+
 	if (pending_images == NIL)
 		return;
-	/* a trigger's statement is noted before the one that fired it */
-	list_sort(pending_images, compare_commands);
-	settle_deployments(pending_images);
+	seen = deployment_table(list_length(pending_images));
+	foreach(cell, pending_images)
+	{
+		DeploymentImage *image = lfirst(cell);
+		bool		found;
+
+		(void) hash_search(seen, image->was.deployment_id, HASH_ENTER, &found);
+		if (!found)
+			images = lappend(images, image);
+	}
+	hash_destroy(seen);
+	settle_deployments(images);
 	pending_images = NIL;
 }
 
@@ -171,14 +169,21 @@ Datum
 twinset_settle_deployments(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_call(fcinfo, TRIGGER_EVENT_AFTER, "deployment_id");
+	RowBefore  *lookup = row_before_begin(trigger->tg_relation, statement_close(trigger).command);
 	TupleTableSlot *before = transition_begin(trigger, trigger->tg_oldtable);
 	TupleTableSlot *after = transition_begin(trigger, trigger->tg_newtable);
-	CommandId	command = statement_close(trigger);
 
+	/* of several statements that wrote one deployment any can close first: all note what it was before them */
 	while (transition_next(trigger, before, after))
-		note_change(before, after, command);
+	{
+		bool		isnull;
+		Datum		deployment_id = slot_getattr(before ? before : after, Anum_deployment_deployment_id, &isnull);
+
+		note_change(row_before(lookup, deployment_id), after);
+	}
 	transition_end(before);
 	transition_end(after);
+	row_before_end(lookup);
 
 	settlement_keep_revision();
 	if (!statement_any_open())
@@ -199,11 +204,10 @@ twinset_settle_deployment_row(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(NULL);
 	settlement_lock(SETTLEMENT_OF_ALL);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		note_change(NULL, trigger->tg_trigslot, statement_command());
+		note_change(NULL, trigger->tg_trigslot);
 	else
 		note_change(trigger->tg_trigslot,
-					TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newslot : NULL,
-					statement_command());
+					TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newslot : NULL);
 	if (!statement_any_open())
 		deployment_change_settle();
 	PG_RETURN_POINTER(NULL);

@@ -102,61 +102,31 @@ deployment_table(long size)
 					   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 }
 
-/*
- * Gather the changes by deployment: the first image that existed, and whether
- * the deployment came to be or went.  What a deployment was is found as in the
- * log (see change_log.c): a query can insert what its own triggers, by later
- * commands, have deleted before.
- */
-static HTAB *
-gather_images(List *images)
-{
-	HTAB	   *changed = deployment_table(list_length(images));
-	ListCell   *cell;
-
-	foreach(cell, images)
-	{
-		DeploymentImage *image = lfirst(cell);
-		bool		found;
-		DeploymentEntry *entry = hash_search(changed, image->was.deployment_id, HASH_ENTER, &found);
-
-		if (!found)
-		{
-			entry->balance = 0;
-			entry->image = NULL;
-		}
-		entry->balance += image->existed - image->exists;
-		if (image->existed && entry->image == NULL)
-			entry->image = image;
-	}
-	return changed;
-}
-
 Matcher *
 deployments_matcher_before(MemoryContext parent, List *images)
 {
 	int			count;
 	MatcherDeployment *deployments = read_deployments(&count);
-	HTAB	   *changed = gather_images(images);
-	HASH_SEQ_STATUS scan;
-	DeploymentEntry *entry;
+	HTAB	   *changed = deployment_table(list_length(images));
+	ListCell   *cell;
 	int			before = 0;
 
 	deployments = repalloc_huge(deployments,
 								sizeof(MatcherDeployment) * (count + list_length(images) + 1));
+	foreach(cell, images)
+		(void) hash_search(changed, ((DeploymentImage *) lfirst(cell))->was.deployment_id,
+						   HASH_ENTER, NULL);
 	for (int i = 0; i < count; i++)
 	{
-		entry = hash_search(changed, deployments[i].deployment_id, HASH_FIND, NULL);
-		if (entry != NULL)
-			entry->balance++;
-		else
+		if (hash_search(changed, deployments[i].deployment_id, HASH_FIND, NULL) == NULL)
 			deployments[before++] = deployments[i];
 	}
-	hash_seq_init(&scan, changed);
-	while ((entry = hash_seq_search(&scan)) != NULL)
+	foreach(cell, images)
 	{
-		if (entry->balance > 0 && entry->image != NULL)
-			deployments[before++] = entry->image->was;
+		DeploymentImage *image = lfirst(cell);
+
+		if (image->existed)
+			deployments[before++] = image->was;
 	}
 	hash_destroy(changed);
 	return matcher_build(parent, deployments, before);

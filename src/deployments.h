@@ -17,14 +17,12 @@
 /* a deployment's id, at most 128 characters of ASCII, with its end */
 #define DEPLOYMENT_ID_SIZE	129
 
-/* a change of a deployment, and what it was before */
+/* what a deployment was before it was changed */
 typedef struct DeploymentImage
 {
 	MatcherDeployment was;		/* only its id where it did not exist */
-	bool		existed;		/* did it before the change? */
-	bool		exists;			/* does it after it? */
-	CommandId	command;		/* of the query that changed it */
-	SubTransactionId subtransaction;	/* likewise */
+	bool		existed;		/* did it? */
+	SubTransactionId subtransaction;	/* that changed it */
 } DeploymentImage;
 
 /*
@@ -35,8 +33,8 @@ typedef struct DeploymentImage
 extern Matcher *deployments_matcher(void);
 
 /*
- * deployments_matcher_before: of the deployments as they were before these
- * changes (in the order of their commands).  For the caller to free.
+ * deployments_matcher_before: of the deployments that the active snapshot
+ * sees, but these as they were.  For the caller to free.
  */
 extern Matcher *deployments_matcher_before(MemoryContext parent, List *images);
 
@@ -44,9 +42,7 @@ extern Matcher *deployments_matcher_before(MemoryContext parent, List *images);
 typedef struct DeploymentEntry
 {
 	char		deployment_id[DEPLOYMENT_ID_SIZE];	/* the key */
-	int			rank;			/* among the deployments, where that is asked for */
-	int			balance;		/* is it there: now, less what changes have made of it */
-	const DeploymentImage *image;	/* the first of its images that existed */
+	int			rank;			/* the caller's: a rank, or nothing */
 } DeploymentEntry;
 
 /* an empty table of DeploymentEntry, in the current memory context */

@@ -502,7 +502,7 @@ remove_tallies(Settlement *settlement)
 	owner_plan(&plan, "DELETE FROM twinset.tally AS t WHERE NOT EXISTS"
 			   " (SELECT FROM twinset.deployment AS d WHERE d.deployment_id = t.deployment_id)",
 			   0, NULL);
-	settlement->moved += owner_execute(plan, NULL, NULL, NULL);
+	settlement->moved += owner_execute(plan, NULL, settlement->snapshot, InvalidSnapshot);
 }
 
 /* Winners that belong to no live device go too. */
@@ -514,7 +514,7 @@ remove_assignments(Settlement *settlement)
 	owner_plan(&plan, "DELETE FROM twinset.assignment AS a WHERE NOT EXISTS"
 			   " (SELECT FROM twinset.twin AS t WHERE t.device_id = a.device_id"
 			   " AND t.iot_edge AND t.retired_at IS NULL)", 0, NULL);
-	settlement->moved += owner_execute(plan, NULL, NULL, NULL);
+	settlement->moved += owner_execute(plan, NULL, settlement->snapshot, InvalidSnapshot);
 }
 
 static void

@@ -23,7 +23,7 @@ extern void settle_log(int limit);
 
 /*
  * settle_deployments: deployments have changed.  images says what they were
- * (a list of DeploymentImage, in the order of their commands).  Likewise; the whole log is settled, and then each device that an old or a new
+ * (a list of DeploymentImage, one a deployment).  Likewise; the whole log is settled, and then each device that an old or a new
  * condition of theirs targets: found by index where they are few, in one pass
  * over the fleet where they are many.
  */

@@ -14,9 +14,10 @@
  * STATEMENT triggers that it is done; whoever settles asks whether any is
  * open.  The notes are rolled back with their subtransaction.
  *
- * A note also keeps the command id of its query.  A user's trigger can write
- * a row again before the outer statement's AFTER trigger has logged it, so
- * the log's order within a transaction is that of the queries' beginning.
+ * A note also keeps the order in which the statements were opened, which is
+ * the log's order within a transaction, and the command id of the query.
+ * Where statements on one table run within one another, all of them have the
+ * order and the command of the first (see row_before.c for why).
  *
  *-------------------------------------------------------------------------
  */
@@ -35,11 +36,15 @@ typedef struct OpenStatement
 	Oid			relation;		/* the table that it writes */
 	TriggerEvent event;			/* INSERT, UPDATE, DELETE or TRUNCATE */
 	CommandId	command;		/* of its query */
+	StatementSpan span;			/* since no other on the table was open */
 	SubTransactionId subtransaction;	/* in which it was opened */
 } OpenStatement;
 
 /* the latest first; in TopTransactionContext */
 static List *open_statements = NIL;
+
+/* the order of the last statement that was opened; it never goes back */
+static int64 last_order = 0;
 
 static OpenStatement *
 find_statement(TriggerData *trigger)
@@ -57,10 +62,15 @@ find_statement(TriggerData *trigger)
 	return NULL;
 }
 
-CommandId
-statement_command(void)
+StatementSpan
+statement_alone(void)
 {
-	return ActiveSnapshotSet() ? GetActiveSnapshot()->curcid : GetCurrentCommandId(false);
+	StatementSpan span = {
+		.order = ++last_order,
+		.command = ActiveSnapshotSet() ? GetActiveSnapshot()->curcid : GetCurrentCommandId(false)
+	};
+
+	return span;
 }
 
 void
@@ -68,10 +78,24 @@ statement_open(TriggerData *trigger)
 {
 	MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
 	OpenStatement *statement = palloc(sizeof(OpenStatement));
+	ListCell   *cell;
 
 	statement->relation = RelationGetRelid(trigger->tg_relation);
 	statement->event = trigger->tg_event & TRIGGER_EVENT_OPMASK;
-	statement->command = statement_command();
+	statement->span = statement_alone();
+	statement->command = statement->span.command;
+	foreach(cell, open_statements)
+	{
+		OpenStatement *other = lfirst(cell);
+
+		if (other->relation != statement->relation)
+			continue;
+		if (other->command != statement->command)
+			other->span.interleaved = true;
+		statement->span.interleaved |= other->span.interleaved;
+		statement->span.order = Min(statement->span.order, other->span.order);
+		statement->span.command = Min(statement->span.command, other->span.command);
+	}
 	statement->subtransaction = GetCurrentSubTransactionId();
 	open_statements = lcons(statement, open_statements);
 	MemoryContextSwitchTo(caller);
@@ -83,20 +107,20 @@ statement_is_open(TriggerData *trigger)
 	return find_statement(trigger) != NULL;
 }
 
-CommandId
+StatementSpan
 statement_close(TriggerData *trigger)
 {
 	OpenStatement *statement = find_statement(trigger);
-	CommandId	command;
+	StatementSpan span;
 
-	/* its BEFORE trigger was switched off: then it is the query that runs */
+	/* its BEFORE trigger was switched off */
 	if (statement == NULL)
-		return statement_command();
+		return statement_alone();
 
-	command = statement->command;
+	span = statement->span;
 	open_statements = list_delete_ptr(open_statements, statement);
 	pfree(statement);
-	return command;
+	return span;
 }
 
 bool

@@ -22,13 +22,22 @@ extern void statement_open(TriggerData *trigger);
 extern bool statement_is_open(TriggerData *trigger);
 
 /*
- * note that it is done; returns the command that the query is in its
- * transaction (of two that wrote one row, the lesser wrote it first)
+ * Statements on one table that ran within one another, or the one that ran
+ * alone.
  */
-extern CommandId statement_close(TriggerData *trigger);
+typedef struct StatementSpan
+{
+	int64		order;			/* of the first of them among the transaction's statements */
+	CommandId	command;		/* of its query: what the table was before it, they all began with */
+	bool		interleaved;	/* of several queries? then a row can have been written by several, in
+								 * whatever order */
+} StatementSpan;
 
-/* the command of the query that runs now */
-extern CommandId statement_command(void);
+/* note that it is done */
+extern StatementSpan statement_close(TriggerData *trigger);
+
+/* what runs now is a statement of its own */
+extern StatementSpan statement_alone(void);
 
 /* is a statement on this table open? */
 extern bool statement_is_open_on(Oid relation);

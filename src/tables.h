@@ -45,15 +45,14 @@
 /* change, the log */
 #define Anum_change_ordinal		1
 #define Anum_change_transaction	2
-#define Anum_change_command		3
+#define Anum_change_statement		3
 #define Anum_change_changed_at	4
 #define Anum_change_device_id	5
-#define Anum_change_was_live	6
-#define Anum_change_is_live		7
-#define Anum_change_tags		8
-#define Anum_change_revision	9
-#define Anum_change_code		10
-#define Natts_change			10
+#define Anum_change_live		6
+#define Anum_change_tags		7
+#define Anum_change_revision	8
+#define Anum_change_code		9
+#define Natts_change			9
 
 /*
  * companion: the OID of a table or sequence that stands beside the one that

@@ -35,6 +35,7 @@
 #include "change_log.h"
 #include "deployment_change.h"
 #include "owner.h"
+#include "row_before.h"
 #include "settle.h"
 #include "settlement.h"
 #include "statement.h"
@@ -49,7 +50,10 @@ PG_FUNCTION_INFO_V1(twinset_log_report_row);
 PG_FUNCTION_INFO_V1(twinset_before_truncate_twin);
 PG_FUNCTION_INFO_V1(twinset_after_truncate_twin);
 
-/* logs one row's change; a slot is NULL where there was, or is, no row */
+/*
+ * logs one row's change; a slot is NULL where there was, or is, no row, and
+ * both may be: then others have written it before and after
+ */
 typedef void (*LogRow) (ChangeLog *log, TupleTableSlot *before, TupleTableSlot *after);
 
 /* device ids that are collected for a query of their own, at most */
@@ -108,7 +112,7 @@ log_twin(ChangeLog *log, TupleTableSlot *before, TupleTableSlot *after)
 	if (was_live && is_now &&
 		same_tags(old_tags, slot_getattr(after, Anum_twin_tags, &isnull)))
 		return;
-	change_log_twin(log, before ? old_id : new_id, was_live, old_tags, is_now);
+	change_log_twin(log, before ? old_id : new_id, was_live, old_tags);
 }
 
 static void
@@ -126,6 +130,8 @@ log_report(ChangeLog *log, TupleTableSlot *before, TupleTableSlot *after)
 		log_report(log, NULL, after);
 		return;
 	}
+	if (!before && !after)
+		return;
 	if (before)
 	{
 		revision = slot_getattr(before, Anum_report_revision, &isnull);
@@ -140,12 +146,15 @@ log_report(ChangeLog *log, TupleTableSlot *before, TupleTableSlot *after)
 
 /*
  * Read the transition tables side by side (an UPDATE's have their rows in the
- * same order) and log each row.
+ * same order) and log each row.  Where statements were interleaved all of them
+ * log what the row was before the first, whoever of them wrote it first.
  */
 static void
 log_statement(TriggerData *trigger, LogRow log_row)
 {
-	ChangeLog  *log = change_log_begin(trigger->tg_relation, statement_close(trigger));
+	StatementSpan span = statement_close(trigger);
+	ChangeLog  *log = change_log_begin(trigger->tg_relation, span.order);
+	RowBefore  *lookup = span.interleaved ? row_before_begin(trigger->tg_relation, span.command) : NULL;
 	TupleTableSlot *before = transition_begin(trigger, trigger->tg_oldtable);
 	TupleTableSlot *after = transition_begin(trigger, trigger->tg_newtable);
 	MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "twinset log row",
@@ -154,14 +163,24 @@ log_statement(TriggerData *trigger, LogRow log_row)
 	while (transition_next(trigger, before, after))
 	{
 		MemoryContext caller = MemoryContextSwitchTo(per_row);
+		TupleTableSlot *first = before;
 
-		log_row(log, before, after);
+		if (lookup != NULL)
+		{
+			bool		isnull;
+
+			first = row_before(lookup, slot_getattr(before ? before : after,
+													Anum_twin_device_id, &isnull));
+		}
+		log_row(log, first, after);
 		MemoryContextSwitchTo(caller);
 		MemoryContextReset(per_row);
 	}
 
 	transition_end(before);
 	transition_end(after);
+	if (lookup != NULL)
+		row_before_end(lookup);
 	MemoryContextDelete(per_row);
 	change_log_end(log);
 }
@@ -169,7 +188,7 @@ log_statement(TriggerData *trigger, LogRow log_row)
 static void
 log_row_trigger(TriggerData *trigger, LogRow log_row)
 {
-	ChangeLog  *log = change_log_begin(trigger->tg_relation, statement_command());
+	ChangeLog  *log = change_log_begin(trigger->tg_relation, statement_alone().order);
 	TupleTableSlot *before = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? NULL : trigger->tg_trigslot;
 	TupleTableSlot *after = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? trigger->tg_trigslot :
 		TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newslot : NULL;

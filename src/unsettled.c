@@ -10,9 +10,8 @@
  * their writing (see change_log.c), beside its twin, its report and its
  * assignment.  Of a device
  *
- *	the first entry of a live twin and the first of a report say what it was
- *	when it was settled (the one that is missing: it is as it was); whether it
- *	was live is counted from what it is now;
+ *	the first twin's entry and the first report's entry say what it was when
+ *	it was settled (the one that is missing: it is as it was);
  *	every further twin's entry says what the one before it had made of it, so
  *	the winners that it had in between are known, and since when it has the
  *	present one.
@@ -40,7 +39,7 @@
 #define FETCH_ROWS	1000
 
 #define UNSETTLED_QUERY(which) \
-"SELECT c.device_id, c.was_live, c.is_live, c.tags, c.revision, c.code, c.changed_at," \
+"SELECT c.device_id, c.live, c.tags, c.revision, c.code, c.changed_at," \
 " coalesce(t.iot_edge AND t.retired_at IS NULL, false), t.tags, r.revision, r.code," \
 " a.deployment_id, a.assigned_at" \
 " FROM (SELECT *, pg_catalog.min(ordinal) OVER (PARTITION BY device_id, transaction) AS first" \
@@ -48,14 +47,13 @@
 " LEFT JOIN twinset.twin AS t ON t.device_id = c.device_id" \
 " LEFT JOIN twinset.report AS r ON r.device_id = c.device_id" \
 " LEFT JOIN twinset.assignment AS a ON a.device_id = c.device_id" \
-" ORDER BY c.device_id, c.first, c.command, c.ordinal"
+" ORDER BY c.device_id, c.first, c.statement, c.live DESC, c.ordinal"
 
 /* the columns of the query */
 enum
 {
 	UNSETTLED_DEVICE_ID = 1,
-	UNSETTLED_WAS_LIVE,
-	UNSETTLED_IS_LIVE,
+	UNSETTLED_LIVE,
 	UNSETTLED_TAGS,
 	UNSETTLED_REVISION,
 	UNSETTLED_CODE,
@@ -74,8 +72,6 @@ typedef struct UnsettledDevice
 	SettledDevice device;		/* what the visitor is shown */
 	DeviceState before;			/* when it was settled */
 	bool		twin_logged;	/* has a twin's entry been read? */
-	bool		tags_logged;	/* has a live twin's? */
-	int			live;			/* 1 or 0: was it live before the entries read so far? */
 	bool		report_logged;	/* has a report's? */
 	TimestampTz changed_at;		/* of the last twin's entry; of any, before there is one */
 	const char *winner_id;		/* in the order of the entries: the winner so far */
@@ -136,7 +132,6 @@ finish_device(UnsettledScan *scan)
 		return;
 
 	device_id = DatumGetTextPP(device->device_id);
-	current->before.live = current->tags_logged ? current->live > 0 : !current->twin_logged && device->now.live;
 	if (scan->tallies != NULL && current->twin_logged)
 	{
 		(void) tally_device(scan->tallies, scan->matcher, VARDATA_ANY(device_id),
@@ -200,27 +195,7 @@ begin_device(UnsettledScan *scan, HeapTuple row, TupleDesc desc)
 	device->assigned_at = DatumGetTimestampTz(SPI_getbinval(row, desc, UNSETTLED_ASSIGNED_AT, &isnull));
 	device->winner_since = device->assigned_at;
 	current->before = device->now;
-	current->live = device->now.live;
 	current->winner_id = device->assigned;
-}
-
-static void
-read_twin_entry(UnsettledScan *scan, HeapTuple row, TupleDesc desc)
-{
-	UnsettledDevice *current = &scan->current;
-	DeviceState was = read_twin(current->before, row, desc, UNSETTLED_WAS_LIVE, UNSETTLED_TAGS);
-	bool		isnull;
-	bool		is_live = DatumGetBool(SPI_getbinval(row, desc, UNSETTLED_IS_LIVE, &isnull));
-
-	current->live += was.live - is_live;
-	if (current->twin_logged)
-		note_winner(scan, was.live ? winner_of_tags(scan, was.tags) : -1, current->changed_at);
-	if (was.live && !current->tags_logged)
-	{
-		current->before.tags = was.tags;
-		current->tags_logged = true;
-	}
-	current->twin_logged = true;
 }
 
 static void
@@ -240,7 +215,7 @@ read_entry(UnsettledScan *scan, HeapTuple row, TupleDesc desc)
 	}
 
 	changed_at = DatumGetTimestampTz(SPI_getbinval(row, desc, UNSETTLED_CHANGED_AT, &isnull));
-	(void) SPI_getbinval(row, desc, UNSETTLED_WAS_LIVE, &isnull);
+	(void) SPI_getbinval(row, desc, UNSETTLED_LIVE, &isnull);
 	if (isnull)
 	{
 		if (!current->report_logged)
@@ -248,12 +223,18 @@ read_entry(UnsettledScan *scan, HeapTuple row, TupleDesc desc)
 		current->report_logged = true;
 		if (!current->twin_logged)
 			current->changed_at = changed_at;
+		return;
 	}
+	if (!current->twin_logged)
+		current->before = read_twin(current->before, row, desc, UNSETTLED_LIVE, UNSETTLED_TAGS);
 	else
 	{
-		read_twin_entry(scan, row, desc);
-		current->changed_at = changed_at;
+		DeviceState between = read_twin(current->before, row, desc, UNSETTLED_LIVE, UNSETTLED_TAGS);
+
+		note_winner(scan, between.live ? winner_of_tags(scan, between.tags) : -1, current->changed_at);
 	}
+	current->twin_logged = true;
+	current->changed_at = changed_at;
 }
 
 uint64

@@ -159,6 +159,15 @@ d2	{}
 \.
 SELECT pg_temp.counts();
 DROP TRIGGER user_replace ON twin;
+-- a function of the same query that has deleted what the query then inserts
+CREATE FUNCTION pg_temp.take_twin(id text) RETURNS jsonb LANGUAGE sql AS $$
+	DELETE FROM twinset.twin WHERE device_id = id RETURNING tags $$;
+WITH a AS MATERIALIZED (SELECT pg_temp.take_twin('d5') AS tags),
+ b AS (INSERT INTO twin (device_id, tags) VALUES ('d5', '{"environment": "test"}') RETURNING 1)
+ SELECT tags FROM a, b;
+SELECT pg_temp.counts();
+INSERT INTO twin (device_id, tags) SELECT 'd5', pg_temp.take_twin('d5') || '{"environment": "prod"}';
+SELECT pg_temp.counts();
 -- the same on deployment, and one that changes the same deployment again, beside an unsettled log
 CREATE TRIGGER user_replace BEFORE INSERT ON deployment FOR EACH ROW EXECUTE FUNCTION pg_temp.replace_row('deployment_id');
 UPDATE twin SET tags = '{"environment": "test"}' WHERE device_id IN ('d1', 'd18');
