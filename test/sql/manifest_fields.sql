@@ -131,6 +131,12 @@ SELECT 'a hundred pieces', pg_temp.at('m', '{settings}', (SELECT jsonb_object_ag
     CASE n WHEN 0 THEN '{"a": "' WHEN 99 THEN '"}' ELSE 'x' END) || '{"image": "m"}' FROM generate_series(0, 99) AS n));
 SELECT levels, pg_temp.at('m', '{settings,createOptions}', to_jsonb('{"a":' || repeat('[', levels - 1) || repeat(']', levels - 1) || '}')) FROM (VALUES (64), (65)) AS v (levels);
 SELECT 'in the system modules', pg_temp.at('system', '{edgeHub,settings,createOptions}', '"x"'), pg_temp.at('system', '{edgeAgent,settings,createOptions}', '{"a.b": 1}');
+-- what is not a module's createOptions has keys of a twin
+SELECT place, value, pg_temp.at(place, path::text[], value::jsonb) FROM (VALUES
+    ('system', '{other}', '{"settings": {"createOptions": {"a.b": 1}}}'), ('agent', '{other}', '{"m": {"settings": {"createOptions": {"a.b": 1}}}}'),
+    ('twin', '{modules}', '{"m": {"settings": {"createOptions": {"a.b": 1}}}}'), ('hub', '{modules}', '{"m": {"settings": {"createOptions": {"a.b": 1}}}}'),
+    ('m', '{other}', '{"createOptions": {"a.b": 1}}'), ('m', '{settings}', '{"image": "m", "other": {"createOptions": {"a.b": 1}}, "createOptionsX": {"a.b": 1}}'),
+    ('m', '{createOptions}', '{"a.b": 1}'), ('m', '{settings}', '{"image": "m", "createOptions": {"a": [{"b.c": {"createOptions": {" ": 1}}}]}}')) AS v (place, path, value);
 
 -- routes
 SELECT version, routes, pg_temp.said(jsonb_set(jsonb_set(content, '{modulesContent,$edgeHub,properties.desired,routes}', routes::jsonb),
