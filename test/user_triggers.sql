@@ -51,6 +51,32 @@ BEGIN
   RETURN NULL;
 END $$;
 
+CREATE FUNCTION usual.write_same_deployment() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE twinset.deployment SET target_condition = CASE WHEN priority = 1 THEN 'tags.n = 1' ELSE 'tags.env = ''dev''' END
+  WHERE deployment_id = NEW.deployment_id;
+  RETURN NULL;
+END $$;
+
+CREATE FUNCTION usual.replace_deployment() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM twinset.deployment WHERE deployment_id = NEW.deployment_id;
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION usual.remove_deployment() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM twinset.deployment WHERE deployment_id = NEW.deployment_id AND NEW.priority = 2;
+  RETURN NULL;
+END $$;
+
+CREATE FUNCTION usual.bring_deployment_back() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO twinset.deployment (deployment_id, content, target_condition, priority)
+  VALUES (OLD.deployment_id, OLD.content, 'tags.n = 2', OLD.priority);
+  RETURN NULL;
+END $$;
+
 CREATE FUNCTION usual.change_row() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF hashtext(NEW.device_id || coalesce(NEW.tags->>'n', '')) % 4 = 0 THEN
@@ -127,6 +153,10 @@ FROM (VALUES
   ('statement_writes_both', 'AFTER INSERT OR UPDATE OR DELETE ON twinset.twin FOR EACH STATEMENT DEPTH', 'write_both'),
   ('before_statement_writes_both', 'BEFORE INSERT OR UPDATE OR DELETE ON twinset.twin FOR EACH STATEMENT DEPTH', 'write_both'),
   ('deployment_row_writes_twins', 'AFTER INSERT OR UPDATE ON twinset.deployment FOR EACH ROW DEPTH', 'write_twins'),
+  ('deployment_row_writes_same', 'AFTER INSERT OR UPDATE ON twinset.deployment FOR EACH ROW DEPTH', 'write_same_deployment'),
+  ('before_row_replaces_deployment', 'BEFORE INSERT ON twinset.deployment FOR EACH ROW DEPTH', 'replace_deployment'),
+  ('deployment_row_removes_it', 'AFTER INSERT OR UPDATE ON twinset.deployment FOR EACH ROW DEPTH', 'remove_deployment'),
+  ('deployment_row_brings_it_back', 'AFTER DELETE ON twinset.deployment FOR EACH ROW DEPTH', 'bring_deployment_back'),
   ('before_row_changes_row', 'BEFORE INSERT OR UPDATE ON twinset.twin FOR EACH ROW DEPTH', 'change_row'),
   ('before_row_replaces_twin', 'BEFORE INSERT ON twinset.twin FOR EACH ROW DEPTH', 'replace_twin'),
   ('row_brings_twin_back', 'AFTER DELETE ON twinset.twin FOR EACH ROW DEPTH', 'bring_twin_back'),
