@@ -9,7 +9,8 @@
  *
  *	by transaction	the ordinal is drawn when the rows are written, so their
  *					locks are held until the transaction ends, and who
- *					writes a row next draws later;
+ *					writes a row next draws later (a row: a device's twin and
+ *					its report are two);
  *	within one		the order in which the statements were opened; of those that
  *					ran within one another all say the same (see row_before.c);
  *	within a query	a twin that was live before one that was not: it was

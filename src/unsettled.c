@@ -16,6 +16,9 @@
  *	the winners that it had in between are known, and since when it has the
  *	present one.
  *
+ * Twins and reports are ordered apart: they are locked apart, so of two
+ * transactions one can have written the report first and the other the twin.
+ *
  * All of it is one query, and so one snapshot.
  *
  *-------------------------------------------------------------------------
@@ -42,7 +45,8 @@
 "SELECT c.device_id, c.live, c.tags, c.revision, c.code, c.changed_at," \
 " coalesce(t.iot_edge AND t.retired_at IS NULL, false), t.tags, r.revision, r.code," \
 " a.deployment_id, a.assigned_at" \
-" FROM (SELECT *, pg_catalog.min(ordinal) OVER (PARTITION BY device_id, transaction) AS first" \
+" FROM (SELECT *, pg_catalog.min(ordinal) OVER" \
+"       (PARTITION BY device_id, transaction, live IS NULL) AS first" \
 "       FROM twinset.change" which ") AS c" \
 " LEFT JOIN twinset.twin AS t ON t.device_id = c.device_id" \
 " LEFT JOIN twinset.report AS r ON r.device_id = c.device_id" \
