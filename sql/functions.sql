@@ -168,8 +168,8 @@ BEGIN
 		FROM device
 	), decided AS (
 		SELECT c.targeted, c.own, c.other, c.targeted AND (d.deployment_id IS NULL
-				OR (%3$s, %4$L::timestamptz, coalesce($1, '') COLLATE "C") > (d.priority, d.created_at, d.deployment_id)
-				OR ($1 IS NULL AND (%3$s, %4$L::timestamptz) = (d.priority, d.created_at))) AS won
+				OR (%3$s, $2, coalesce($1, '') COLLATE "C") > (d.priority, d.created_at, d.deployment_id)
+				OR ($1 IS NULL AND (%3$s, $2) = (d.priority, d.created_at))) AS won
 		FROM competing AS c LEFT JOIN twinset.deployment AS d ON d.deployment_id = c.other
 	), counted AS (
 		SELECT targeted, own, other, won, count(*) AS devices FROM decided GROUP BY targeted, own, other, won
@@ -183,8 +183,8 @@ BEGIN
 		coalesce((SELECT jsonb_object_agg(other, devices) FROM (SELECT other, sum(devices) AS devices FROM counted
 			WHERE targeted AND NOT won AND NOT own GROUP BY other) AS s), '{}')
 	FROM counted
-	$query$, condition, old_condition, priority, created)
-	INTO target, actual, takes_over_from, gives_up_to, left_without, blocked_by USING preview.deployment_id;
+	$query$, condition, old_condition, priority)
+	INTO target, actual, takes_over_from, gives_up_to, left_without, blocked_by USING preview.deployment_id, created;
 END $$;
 
 COMMENT ON FUNCTION twinset.preview(text, integer, text) IS
