@@ -17,6 +17,8 @@ create_fleet($primary);
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
+# else a reader on the standby is cancelled where the primary prunes what it sees
+$standby->append_conf('postgresql.conf', 'hot_standby_feedback = on');
 $standby->start;
 
 sub caught_up
@@ -61,6 +63,7 @@ $primary->safe_psql('postgres', q(SET twinset.settle_after = 1; UPDATE twinset.t
 serves('a commit that settles');
 
 # a transaction on the standby keeps its snapshot while the primary goes on
+$primary->poll_query_until('postgres', 'SELECT backend_xmin IS NOT NULL FROM pg_stat_replication');
 my $reader = TwinsetTest::Session->new($standby, 'reader');
 $reader->query('BEGIN ISOLATION LEVEL REPEATABLE READ');
 my $before = $reader->query('SELECT * FROM twinset.deployment_status ORDER BY 1');

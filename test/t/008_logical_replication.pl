@@ -19,7 +19,7 @@ create_twinset($subscriber);
 create_fleet($publisher);
 
 $publisher->safe_psql('postgres', 'CREATE PUBLICATION fleet FOR TABLE twinset.twin, twinset.deployment, twinset.report');
-my $connection = $publisher->connstr('postgres');
+my $connection = $publisher->connstr . ' dbname=postgres';
 $subscriber->safe_psql('postgres', "CREATE SUBSCRIPTION fleet CONNECTION '$connection' PUBLICATION fleet");
 
 # all that the views show, but when a winner became a device's
