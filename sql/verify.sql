@@ -78,7 +78,11 @@ BEGIN
 	SELECT NULL, NULL, 'settlement', count(*)::text, '1' FROM twinset.settlement HAVING count(*) <> 1
 	UNION ALL
 	SELECT d.deployment_id, NULL, 'revision', s.newest_revision::text, d.revision::text
-	FROM twinset.deployment AS d CROSS JOIN twinset.settlement AS s WHERE d.revision > s.newest_revision;
+	FROM twinset.deployment AS d CROSS JOIN twinset.settlement AS s WHERE d.revision > s.newest_revision
+	UNION ALL
+	SELECT NULL, NULL, 'trigger', format('%s TRIGGER %I ON %I', g.stored, g.trigger_name, g.table_name),
+		format('%s TRIGGER %I ON %I', g.expected, g.trigger_name, g.table_name)
+	FROM twinset.switched_triggers() AS g;
 END $$;
 
 COMMENT ON FUNCTION twinset.verify(integer) IS

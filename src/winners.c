@@ -12,6 +12,7 @@
  */
 #include "compat.h"
 
+#include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -178,6 +179,34 @@ twinset_targeting(PG_FUNCTION_ARGS)
 }
 
 /*
+ * Let the extension's triggers fire as they must, where somebody has switched
+ * them.  Before the settlement lock: it waits for those who write the tables.
+ */
+static uint64
+repair_triggers(void)
+{
+	static SPIPlanPtr plan = NULL;
+	OwnerContext owner;
+	SPITupleTable *switched;
+	uint64		count;
+
+	owner_begin(&owner, settlement_table("settlement"));
+	owner_plan(&plan, "SELECT pg_catalog.format('ALTER TABLE twinset.%I %s TRIGGER %I',"
+			   " table_name, expected, trigger_name) FROM twinset.switched_triggers()", 0, NULL);
+	count = owner_execute(plan, NULL, NULL, NULL);
+	switched = SPI_tuptable;
+	for (uint64 i = 0; i < count; i++)
+	{
+		int			result = SPI_execute(SPI_getvalue(switched->vals[i], switched->tupdesc, 1), false, 0);
+
+		if (result < 0)
+			elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+	}
+	owner_end(&owner);
+	return count;
+}
+
+/*
  * reconcile() -> (checked bigint, repaired bigint)
  */
 Datum
@@ -188,6 +217,7 @@ twinset_reconcile(PG_FUNCTION_ARGS)
 	bool		nulls[2] = {false};
 	uint64		checked;
 	uint64		repaired;
+	uint64		triggers;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -197,6 +227,11 @@ twinset_reconcile(PG_FUNCTION_ARGS)
 				 errmsg("can't reconcile within a statement that writes twins, deployments or reports"),
 				 errhint("Call reconcile() as a statement of its own.")));
 
+	triggers = repair_triggers();
+	if (triggers > 0)
+		ereport(WARNING,
+				(errmsg("reconcile() has switched " UINT64_FORMAT " triggers back to how they must fire", triggers),
+				 errhint("ALTER TABLE ... ENABLE TRIGGER ALL forgets ALWAYS and REPLICA.")));
 	settlement_lock(SETTLEMENT_OF_ALL);
 	repaired = settle_everything(&checked);
 	if (repaired > 0)

@@ -61,6 +61,11 @@ for my $name (sort keys %switched_off)
 		is_exact($node, "a deployment change after it: $case");
 		rows(q(INSERT INTO twinset.deployment (deployment_id, content) VALUES ('next', brute.manifest('1'))));
 		is_exact($node, "a new deployment after it: $case");
+
+		# and in every role: ENABLE TRIGGER ALL has forgotten ALWAYS and REPLICA
+		rows('SELECT * FROM twinset.reconcile()');
+		rows(q(SET session_replication_role = replica; UPDATE twinset.twin SET tags = '{"env": "prod"}' WHERE device_id < 'dev2'));
+		is_exact($node, "a tag change in the role replica after it: $case");
 	}
 }
 
