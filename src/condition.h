@@ -45,7 +45,7 @@ typedef enum ConditionResult
 extern Condition *condition_from_text(const char *text, size_t length, ConditionError *error);
 
 /* condition_raise: a bad text as an error of the server. */
-extern void condition_raise(const ConditionError *error) pg_attribute_noreturn();
+extern void condition_raise(const ConditionError *error) __attribute__((noreturn));
 
 /* condition_to_text: the canonical text, palloc'd, null-terminated. */
 extern char *condition_to_text(const Condition *condition, size_t *length);
