@@ -28,6 +28,7 @@
 
 struct RowBefore
 {
+	MemoryContext context;		/* an index scan allocates as it goes, and frees at its end */
 	Relation	index;
 	Snapshot	snapshot;
 	IndexScanDesc scan;
@@ -39,6 +40,7 @@ row_before_begin(Relation table, CommandId command)
 {
 	RowBefore  *lookup = palloc(sizeof(RowBefore));
 
+	lookup->context = CurrentMemoryContext;
 	lookup->index = index_open(RelationGetPrimaryKeyIndex(table), AccessShareLock);
 	/* GetLatestSnapshot()'s is static, so what is registered is a copy of our own */
 	lookup->snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -51,12 +53,16 @@ row_before_begin(Relation table, CommandId command)
 TupleTableSlot *
 row_before(RowBefore *lookup, Datum key)
 {
+	MemoryContext caller = MemoryContextSwitchTo(lookup->context);
 	ScanKeyData scan_key;
+	bool		found;
 
 	ScanKeyInit(&scan_key, 1, BTEqualStrategyNumber, F_TEXTEQ, key);
 	scan_key.sk_collation = C_COLLATION_OID;
 	index_rescan(lookup->scan, &scan_key, 1, NULL, 0);
-	return index_getnext_slot(lookup->scan, ForwardScanDirection, lookup->slot) ? lookup->slot : NULL;
+	found = index_getnext_slot(lookup->scan, ForwardScanDirection, lookup->slot);
+	MemoryContextSwitchTo(caller);
+	return found ? lookup->slot : NULL;
 }
 
 void
