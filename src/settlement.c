@@ -54,14 +54,18 @@ settlement_table(const char *name)
 }
 
 static void
-update_row(void)
+update_row(bool draw_version)
 {
-	static SPIPlanPtr plan = NULL;
+	static SPIPlanPtr draw_plan = NULL;
+	static SPIPlanPtr keep_plan = NULL;
 	bool		isnull;
+	SPIPlanPtr	plan = draw_version ?
+		owner_plan(&draw_plan, "UPDATE twinset.settlement"
+				   " SET version = pg_catalog.nextval('twinset.settlement_version')"
+				   " RETURNING newest_revision", 0, NULL) :
+		owner_plan(&keep_plan, "UPDATE twinset.settlement SET version = version"
+				   " RETURNING newest_revision", 0, NULL);
 
-	owner_plan(&plan, "UPDATE twinset.settlement"
-			   " SET version = pg_catalog.nextval('twinset.settlement_version')"
-			   " RETURNING newest_revision", 0, NULL);
 	if (owner_execute(plan, NULL, NULL, NULL) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -78,11 +82,11 @@ settlement_lock(SettlementScope scope)
 
 	for (int i = 0; i < (int) lengthof(settled_from); i++)
 	{
-		if (scope == SETTLEMENT_OF_ALL || strcmp(settled_from[i], "deployment") != 0)
+		if (scope != SETTLEMENT_OF_NO_TWINS || strcmp(settled_from[i], "deployment") != 0)
 			LockRelationOid(settlement_table(settled_from[i]), AccessShareLock);
 	}
 	owner_begin(&owner, settlement_table("settlement"));
-	update_row();
+	update_row(scope == SETTLEMENT_OF_DEPLOYMENTS);
 	owner_end(&owner);
 }
 
@@ -107,7 +111,7 @@ settlement_try_lock(void)
 	owner_plan(&plan, "SELECT FROM twinset.settlement FOR NO KEY UPDATE SKIP LOCKED", 0, NULL);
 	locked = owner_execute(plan, NULL, NULL, NULL) == 1;
 	if (locked)
-		update_row();
+		update_row(false);
 	owner_end(&owner);
 	return locked;
 }

@@ -12,6 +12,7 @@
 
 typedef enum SettlementScope
 {
+	SETTLEMENT_OF_DEPLOYMENTS,	/* deployments are about to change: reads all, draws a version */
 	SETTLEMENT_OF_ALL,			/* reads twins, deployments and reports */
 	SETTLEMENT_OF_NO_TWINS,		/* twin is being emptied: no deployment is read */
 } SettlementScope;
@@ -19,7 +20,7 @@ typedef enum SettlementScope
 /*
  * settlement_lock: take the settlement lock until the transaction ends, and
  * before it the tables that a settlement reads, in the order that everybody
- * takes them in.  Draws a new version of the deployments.
+ * takes them in.
  *
  * Waits for another settlement's transaction.  Where the transaction has a
  * snapshot of its own that is older than another settlement, it fails:
