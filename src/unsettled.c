@@ -41,17 +41,32 @@
 /* rows that are fetched at once */
 #define FETCH_ROWS	1000
 
-#define UNSETTLED_QUERY(which) \
+/*
+ * Where there are fewer entries than this, each is looked up.  The planner
+ * can't be left to choose: the log's size is that of its dead entries, and
+ * after a bulk load each reader would go over the whole fleet.  The LIMIT,
+ * which cuts off none, keeps it from thinking the plan worth compiling.
+ */
+#define FEW_ENTRIES		1000
+#define FIRST_ENTRIES	"(SELECT * FROM twinset.change LIMIT " CppAsString2(FEW_ENTRIES) ") AS f"
+
+#define UNSETTLED_QUERY(entries, join) \
 "SELECT c.device_id, c.live, c.tags, c.revision, c.code, c.changed_at," \
 " coalesce(t.iot_edge AND t.retired_at IS NULL, false), t.tags, r.revision, r.code," \
 " a.deployment_id, a.assigned_at" \
 " FROM (SELECT *, pg_catalog.min(ordinal) OVER" \
 "       (PARTITION BY device_id, transaction, live IS NULL) AS first" \
-"       FROM twinset.change" which ") AS c" \
-" LEFT JOIN twinset.twin AS t ON t.device_id = c.device_id" \
-" LEFT JOIN twinset.report AS r ON r.device_id = c.device_id" \
-" LEFT JOIN twinset.assignment AS a ON a.device_id = c.device_id" \
+"       FROM " entries ") AS c" \
+" LEFT JOIN " join("twin", "t") \
+" LEFT JOIN " join("report", "r") \
+" LEFT JOIN " join("assignment", "a") \
 " ORDER BY c.device_id, c.first, c.statement, c.live DESC, c.ordinal"
+
+/* the planner chooses how to join; or a look-up for each entry (OFFSET 0 sees to that) */
+#define JOINED(table, alias) \
+	"twinset." table " AS " alias " ON " alias ".device_id = c.device_id"
+#define LOOKED_UP(table, alias) \
+	"LATERAL (SELECT * FROM twinset." table " AS x WHERE x.device_id = c.device_id OFFSET 0) AS " alias " ON true"
 
 /* the columns of the query */
 enum
@@ -241,11 +256,29 @@ read_entry(UnsettledScan *scan, HeapTuple row, TupleDesc desc)
 	current->changed_at = changed_at;
 }
 
+/* How many entries does the active snapshot see, of this many? */
+static uint64
+unsettled_count(int limit)
+{
+	static SPIPlanPtr plan = NULL;
+	Datum		argument = Int32GetDatum(limit);
+
+	owner_plan(&plan, "SELECT FROM twinset.change LIMIT $1", 1, (Oid[]) {INT4OID});
+	return owner_read(plan, &argument);
+}
+
+bool
+unsettled_any(void)
+{
+	return unsettled_count(1) > 0;
+}
+
 uint64
 unsettled_visit(Matcher *matcher, Tally *tallies, ArrayType *devices,
 				DeviceVisitor visitor, void *arg)
 {
 	static SPIPlanPtr all_plan = NULL;
+	static SPIPlanPtr few_plan = NULL;
 	static SPIPlanPtr some_plan = NULL;
 	UnsettledScan scan = {.matcher = matcher,.tallies = tallies,.visitor = visitor,.arg = arg};
 	Datum		ids = PointerGetDatum(devices);
@@ -253,10 +286,15 @@ unsettled_visit(Matcher *matcher, Tally *tallies, ArrayType *devices,
 	Portal		portal;
 	uint64		rows;
 
-	plan = devices == NULL ?
-		owner_plan(&all_plan, UNSETTLED_QUERY(""), 0, NULL) :
-		owner_plan(&some_plan, UNSETTLED_QUERY(" WHERE device_id IN (SELECT pg_catalog.unnest($1))"),
-				   1, (Oid[]) {TEXTARRAYOID});
+	if (devices != NULL)
+		plan = owner_plan(&some_plan,
+						  UNSETTLED_QUERY("twinset.change"
+										  " WHERE device_id IN (SELECT pg_catalog.unnest($1))", JOINED),
+						  1, (Oid[]) {TEXTARRAYOID});
+	else if (unsettled_count(FEW_ENTRIES) < FEW_ENTRIES)
+		plan = owner_plan(&few_plan, UNSETTLED_QUERY(FIRST_ENTRIES, LOOKED_UP), 0, NULL);
+	else
+		plan = owner_plan(&all_plan, UNSETTLED_QUERY("twinset.change", JOINED), 0, NULL);
 	scan.per_device = AllocSetContextCreate(CurrentMemoryContext, "twinset unsettled device",
 											ALLOCSET_DEFAULT_SIZES);
 
@@ -282,13 +320,4 @@ unsettled_visit(Matcher *matcher, Tally *tallies, ArrayType *devices,
 	SPI_cursor_close(portal);
 	MemoryContextDelete(scan.per_device);
 	return scan.devices;
-}
-
-bool
-unsettled_any(void)
-{
-	static SPIPlanPtr plan = NULL;
-
-	owner_plan(&plan, "SELECT FROM twinset.change LIMIT 1", 0, NULL);
-	return owner_read(plan, NULL) > 0;
 }
