@@ -12,11 +12,11 @@
  *
  *	1. the log, for the deployments as they were: each of its devices adds to
  *	   the tally the difference between what it was and what it is, and its
- *	   winner is written where it is another;
+ *	   winner is written where it is another; then its entries are deleted,
+ *	   those that the snapshot sees;
  *	2. the deployments that changed: each device that they target or did is
  *	   looked at once.  The counts of the deployments that changed are counted
- *	   anew, those of the others moved by the winners won and lost;
- *	3. the log's entries are deleted: those that the snapshot sees.
+ *	   anew, those of the others moved by the winners won and lost.
  *
  * So S becomes this snapshot, and the next settlement waits until it can see
  * all of it.
