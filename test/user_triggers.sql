@@ -13,9 +13,11 @@ CREATE FUNCTION usual.take_twin(device_id text) RETURNS jsonb LANGUAGE sql AS $$
 $$;
 
 CREATE FUNCTION usual.write_next_twin() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  written twinset.twin := coalesce(NEW, OLD);
 BEGIN
-  UPDATE twinset.twin SET tags = tags || jsonb_build_object('n', NEW.tags->'n', 'env', NEW.tags->'env')
-  WHERE device_id = usual.next_device(NEW.device_id);
+  UPDATE twinset.twin SET tags = tags || jsonb_build_object('n', written.tags->'n', 'env', written.tags->'env')
+  WHERE device_id = usual.next_device(written.device_id);
   RETURN NEW;
 END $$;
 
@@ -146,7 +148,7 @@ SELECT name, format('CREATE %s TRIGGER user_%s %s EXECUTE FUNCTION usual.%s()',
                     replace(how, 'DEPTH', 'WHEN (pg_trigger_depth() = 0)'), function)
 FROM (VALUES
   ('before_row_writes_next_twin', 'BEFORE UPDATE ON twinset.twin FOR EACH ROW DEPTH', 'write_next_twin'),
-  ('row_writes_next_twin', 'AFTER INSERT OR UPDATE ON twinset.twin FOR EACH ROW DEPTH', 'write_next_twin'),
+  ('row_writes_next_twin', 'AFTER INSERT OR UPDATE OR DELETE ON twinset.twin FOR EACH ROW DEPTH', 'write_next_twin'),
   ('row_writes_same_twin', 'AFTER INSERT OR UPDATE ON twinset.twin FOR EACH ROW DEPTH', 'write_same_twin'),
   ('before_row_writes_deployment', 'BEFORE INSERT OR UPDATE ON twinset.twin FOR EACH ROW DEPTH', 'write_deployment'),
   ('row_writes_deployment', 'AFTER INSERT OR UPDATE ON twinset.twin FOR EACH ROW DEPTH', 'write_deployment'),
