@@ -38,9 +38,6 @@
 PG_FUNCTION_INFO_V1(twinset_keep_twin);
 PG_FUNCTION_INFO_V1(twinset_keep_deployment);
 
-/* a revision fits the numbers of every language: 2^53 - 1, in the year 2255 */
-#define MAX_REVISION	INT64CONST(9007199254740991)
-
 /* a row on its way into the table, and what is changed of it */
 typedef struct Row
 {

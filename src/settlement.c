@@ -131,6 +131,11 @@ settlement_version(void)
 int64
 settlement_draw_revision(void)
 {
+	if (newest_revision >= MAX_REVISION)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("no revision is left to be drawn"),
+				 errdetail("Somebody has given a deployment the largest revision, " INT64_FORMAT ".", MAX_REVISION)));
 	newest_revision = Max(newest_revision + 1, GetCurrentTimestamp() + UNIX_EPOCH_OFFSET);
 	return newest_revision;
 }

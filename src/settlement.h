@@ -38,7 +38,13 @@ extern bool settlement_try_lock(void);
  */
 extern int64 settlement_version(void);
 
-/* a revision larger than every one ever given; under the settlement lock */
+/* a revision fits the numbers of every language: 2^53 - 1, in the year 2255 */
+#define MAX_REVISION	INT64CONST(9007199254740991)
+
+/*
+ * settlement_draw_revision: a revision larger than every one ever given; under
+ * the settlement lock.  Fails where a restore has given the largest: 22003.
+ */
 extern int64 settlement_draw_revision(void);
 
 /* a revision was given by a restore */
