@@ -31,8 +31,8 @@ note("seed $seed, $steps steps");
 
 my $compare = 'SELECT * FROM brute.difference';
 my $retryable = qr/^(?:40001|40P01)$/;
-# what random statements may run into: constraints, the same row twice in a statement, no lock in time
-my $expected_error = qr/^(?:23505|21000|27000|55P03|P0002|22012|25P02)$/;
+# what random statements may run into: constraints, the same row twice in a statement, a cursor on the table, no lock in time
+my $expected_error = qr/^(?:23505|21000|27000|55006|55P03|P0002|22012|25P02)$/;
 
 my $node = new_node('random', 'log_min_messages = warning');
 create_twinset($node);
