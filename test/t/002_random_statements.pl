@@ -73,8 +73,8 @@ sub wrong
 	diag("seed $seed, step $step: $what\ntriggers: @triggers\n\nlast statements:\n" . join("\n", @history)
 		  . "\n\ndifferences:\n$details");
 	fail("step $step of seed $seed: $what");
-	$_->{in} && $_->quit for $observer, @sessions;
 	$node->stop('immediate');
+	$_->quit for $observer, @sessions;
 	done_testing();
 	exit 1;
 }
