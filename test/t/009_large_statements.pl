@@ -14,7 +14,7 @@ use TwinsetTest;
 my $node = new_node('large');
 create_twinset($node);
 
-# winners, statuses and counts, in one statement, each pair of device and deployment matched twice
+# winners, statuses, counts and reports, in one statement, each pair of device and deployment matched twice
 my $compare = q(
 WITH winner AS MATERIALIZED (SELECT * FROM brute.winner),
 target AS MATERIALIZED (SELECT deployment_id, count(*) AS target FROM brute.targeted GROUP BY deployment_id),
@@ -29,6 +29,7 @@ SELECT 'missing', to_jsonb(x) FROM (SELECT * FROM winner EXCEPT ALL SELECT * FRO
 UNION ALL SELECT 'wrong', to_jsonb(x) FROM (SELECT * FROM device EXCEPT ALL SELECT * FROM winner) AS x
 UNION ALL SELECT 'missing', to_jsonb(x) FROM (SELECT * FROM counted EXCEPT ALL SELECT * FROM deployment) AS x
 UNION ALL SELECT 'wrong', to_jsonb(x) FROM (SELECT * FROM deployment EXCEPT ALL SELECT * FROM counted) AS x
+UNION ALL SELECT 'wrong', to_jsonb(x) FROM (SELECT * FROM shown.report EXCEPT ALL SELECT * FROM brute.report) AS x
 );
 
 my @steps = (
@@ -54,7 +55,7 @@ my @steps = (
 		UPDATE twinset.deployment SET target_condition = 'tags.n >= 3' WHERE deployment_id IN ('d3', 'all')) ],
 	[ 'twins retired', q(UPDATE twinset.twin SET retired_at = now() WHERE hashtext(device_id) % 2 = 0) ],
 	[ 'and back', q(UPDATE twinset.twin SET retired_at = NULL WHERE retired_at IS NOT NULL) ],
-	[ 'twins deleted, with their reports', q(DELETE FROM twinset.twin WHERE device_id > 'dev2') ],
+	[ 'twins deleted, with their reports', q(DELETE FROM twinset.twin WHERE device_id > 'dev10') ],
 	[ 'twins upserted', q(INSERT INTO twinset.twin (device_id, tags)
 		SELECT 'dev' || i, jsonb_build_object('n', i % 25, 'site', 30) FROM generate_series(1, 10500) AS i
 		ON CONFLICT (device_id) DO UPDATE SET tags = excluded.tags) ],
