@@ -31,7 +31,7 @@ note("seed $seed, $steps steps");
 
 my $compare = 'SELECT * FROM brute.difference';
 my $retryable = qr/^(?:40001|40P01)$/;
-# what random statements may run into: constraints, the same row twice in a statement, no lock in time
+# what random statements may run into: constraints, the same row twice in a statement, a cursor on the table, no lock in time
 my $expected_error = qr/^(?:23505|21000|27000|55006|55P03|P0002|22012|25P02)$/;
 
 my $node = new_node('random', 'log_min_messages = warning');
@@ -162,7 +162,8 @@ sub next_statement
 			return ('rollback to', 'ROLLBACK TO SAVEPOINT ' . pick(@savepoints)) if $chance < 0.36;
 			return ('release', 'RELEASE SAVEPOINT ' . pick(@savepoints)) if $chance < 0.39;
 		}
-		return ('cursor', 'DECLARE probe' . $cursor_names++ . " CURSOR FOR $compare") if $chance < 0.42;
+		return ('set constraints', 'SET CONSTRAINTS ALL ' . pick('IMMEDIATE', 'DEFERRED')) if $chance < 0.40;
+		return ('cursor', 'DECLARE probe' . $cursor_names++ . " CURSOR FOR $compare") if $chance < 0.43;
 		if (my @cursors = sort keys(($transaction->{cursors} // {})->%*))
 		{
 			return ('fetch', 'FETCH ALL FROM ' . pick(@cursors)) if $chance < 0.55;
@@ -175,6 +176,7 @@ sub next_statement
 		  if $chance < 0.35;
 		return ('set', 'SET twinset.settle_after = ' . pick(0, 0, 1, 2, 5, 1000)) if $chance < 0.42;
 		return ('set', 'SET force_parallel_mode = ' . pick('off', 'on')) if $chance < 0.43;
+		return ('discard', 'DISCARD PLANS') if $chance < 0.435;
 		return ('set', 'SET ' . pick('enable_nestloop', 'enable_hashjoin', 'enable_mergejoin', 'enable_bitmapscan')
 			  . ' = ' . pick('off', 'on')) if $chance < 0.45;
 	}
@@ -383,6 +385,7 @@ sub rest
 	$observer->query(q(SELECT usual.use('{}')));
 	my $verified = $observer->query('SELECT * FROM twinset.verify()');
 	wrong('verify() at rest', $verified) if $verified ne '';
+	$observer->query('VACUUM (ANALYZE)') if chance(0.2);
 	return;
 }
 
