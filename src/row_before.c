@@ -17,22 +17,15 @@
  */
 #include "compat.h"
 
-#include "access/genam.h"
-#include "access/stratnum.h"
-#include "access/tableam.h"
-#include "catalog/pg_collation.h"
-#include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 
+#include "key_lookup.h"
 #include "row_before.h"
 
 struct RowBefore
 {
-	MemoryContext context;		/* an index scan allocates as it goes, and frees at its end */
-	Relation	index;
-	Snapshot	snapshot;
-	IndexScanDesc scan;
-	TupleTableSlot *slot;
+	Snapshot	snapshot;		/* put back */
+	KeyLookup  *rows;
 };
 
 RowBefore *
@@ -40,37 +33,23 @@ row_before_begin(Relation table, CommandId command)
 {
 	RowBefore  *lookup = palloc(sizeof(RowBefore));
 
-	lookup->context = CurrentMemoryContext;
-	lookup->index = index_open(RelationGetPrimaryKeyIndex(table), AccessShareLock);
 	/* GetLatestSnapshot()'s is static, so what is registered is a copy of our own */
 	lookup->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	lookup->snapshot->curcid = command;
-	lookup->scan = index_beginscan(table, lookup->index, lookup->snapshot, 1, 0);
-	lookup->slot = table_slot_create(table, NULL);
+	lookup->rows = key_lookup_begin(table, lookup->snapshot);
 	return lookup;
 }
 
 TupleTableSlot *
 row_before(RowBefore *lookup, Datum key)
 {
-	MemoryContext caller = MemoryContextSwitchTo(lookup->context);
-	ScanKeyData scan_key;
-	bool		found;
-
-	ScanKeyInit(&scan_key, 1, BTEqualStrategyNumber, F_TEXTEQ, key);
-	scan_key.sk_collation = C_COLLATION_OID;
-	index_rescan(lookup->scan, &scan_key, 1, NULL, 0);
-	found = index_getnext_slot(lookup->scan, ForwardScanDirection, lookup->slot);
-	MemoryContextSwitchTo(caller);
-	return found ? lookup->slot : NULL;
+	return key_lookup(lookup->rows, key);
 }
 
 void
 row_before_end(RowBefore *lookup)
 {
-	ExecDropSingleTupleTableSlot(lookup->slot);
-	index_endscan(lookup->scan);
+	key_lookup_end(lookup->rows);
 	UnregisterSnapshot(lookup->snapshot);
-	index_close(lookup->index, AccessShareLock);
 	pfree(lookup);
 }

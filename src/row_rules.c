@@ -17,17 +17,13 @@
  */
 #include "compat.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
-#include "access/tableam.h"
-#include "catalog/pg_collation.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "key_lookup.h"
 #include "manifest.h"
 #include "owner.h"
 #include "row_checks.h"
@@ -216,24 +212,15 @@ check_deployment(Row *row)
 static bool
 deployment_exists(Row *row, Datum deployment_id, int64 revision)
 {
-	Relation	table = row->trigger->tg_relation;
-	Relation	index = index_open(RelationGetPrimaryKeyIndex(table), AccessShareLock);
-	TupleTableSlot *slot = table_slot_create(table, NULL);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	IndexScanDesc scan = index_beginscan(table, index, snapshot, 1, 0);
-	ScanKeyData key;
-	bool		found = false;
+	KeyLookup  *lookup = key_lookup_begin(row->trigger->tg_relation, snapshot);
+	TupleTableSlot *slot = key_lookup(lookup, deployment_id);
 	bool		isnull;
+	bool		found = slot != NULL &&
+		DatumGetInt64(slot_getattr(slot, Anum_deployment_revision, &isnull)) == revision;
 
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, deployment_id);
-	key.sk_collation = C_COLLATION_OID;
-	index_rescan(scan, &key, 1, NULL, 0);
-	while (index_getnext_slot(scan, ForwardScanDirection, slot))
-		found |= DatumGetInt64(slot_getattr(slot, Anum_deployment_revision, &isnull)) == revision;
-	index_endscan(scan);
+	key_lookup_end(lookup);
 	UnregisterSnapshot(snapshot);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, AccessShareLock);
 	return found;
 }
 

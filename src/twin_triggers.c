@@ -16,9 +16,6 @@
  */
 #include "compat.h"
 
-#include "access/genam.h"
-#include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
@@ -27,13 +24,13 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "change_log.h"
 #include "deployment_change.h"
+#include "key_lookup.h"
 #include "owner.h"
 #include "row_before.h"
 #include "settle.h"
@@ -205,40 +202,29 @@ log_row_trigger(TriggerData *trigger, LogRow log_row)
 static void
 refuse_hidden_twins(TriggerData *trigger)
 {
-	Relation	index = index_open(RelationGetPrimaryKeyIndex(trigger->tg_relation), AccessShareLock);
 	TupleTableSlot *inserted = transition_begin(trigger, trigger->tg_newtable);
-	TupleTableSlot *found = table_slot_create(trigger->tg_relation, NULL);
 	Snapshot	snapshot;
-	IndexScanDesc scan;
+	KeyLookup  *lookup;
 
 	/* what was inserted is to be seen too */
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetTransactionSnapshot());
-	scan = index_beginscan(trigger->tg_relation, index, snapshot, 1, 0);
+	lookup = key_lookup_begin(trigger->tg_relation, snapshot);
 	while (transition_next(trigger, NULL, inserted))
 	{
-		ScanKeyData key;
 		bool		isnull;
-		int			rows = 0;
 
-		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ,
-					slot_getattr(inserted, Anum_twin_device_id, &isnull));
-		key.sk_collation = C_COLLATION_OID;
-		index_rescan(scan, &key, 1, NULL, 0);
-		while (index_getnext_slot(scan, ForwardScanDirection, found))
-			rows++;
-		if (rows > 1)
+		if (key_lookup(lookup, slot_getattr(inserted, Anum_twin_device_id, &isnull)) != NULL &&
+			key_lookup_more(lookup) != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					 errmsg("could not serialize access due to concurrent delete"),
 					 errhint("The transaction might succeed if retried.")));
 	}
 
-	index_endscan(scan);
+	key_lookup_end(lookup);
 	UnregisterSnapshot(snapshot);
-	ExecDropSingleTupleTableSlot(found);
 	transition_end(inserted);
-	index_close(index, AccessShareLock);
 }
 
 /*
