@@ -38,30 +38,18 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "assignment.h"
 #include "deployments.h"
 #include "owner.h"
 #include "settle.h"
 #include "settlement.h"
 #include "unsettled.h"
 
-/* rows that are fetched, or written, at once */
+/* rows that are fetched at once */
 #define FETCH_ROWS		1000
-#define WRITE_ROWS		10000
 
 /* conditions that are looked up each by its own index scan; more: one pass over the fleet */
 #define MAX_CONDITIONS	16
-
-/* winners to be written, in arrays for unnest() */
-typedef struct AssignmentBuffer
-{
-	MemoryContext context;		/* what the arrays point to */
-	int			written;		/* devices that have a winner */
-	Datum	   *device_ids;
-	Datum	   *deployment_ids;
-	Datum	   *assigned_at;
-	int			removed;		/* devices that have none any more */
-	Datum	   *removed_ids;
-} AssignmentBuffer;
 
 typedef struct Settlement
 {
@@ -73,7 +61,7 @@ typedef struct Settlement
 	HTAB	   *ranks;			/* their ranks by id, once somebody asked */
 	Tally	   *tallies;		/* by rank */
 	bool	   *counted_anew;	/* by rank: tallies has the whole count; NULL: nowhere */
-	AssignmentBuffer assignments;
+	AssignmentWriter *assignments;	/* while winners are written */
 	uint64		devices;		/* that were looked at in a pass */
 	uint64		moved;			/* whose winner was written */
 } Settlement;
@@ -85,14 +73,7 @@ begin_settlement(Settlement *settlement)
 	owner_begin(&settlement->owner, settlement_table("settlement"));
 	settlement->context = AllocSetContextCreate(CurrentMemoryContext, "twinset settlement",
 												ALLOCSET_DEFAULT_SIZES);
-	settlement->assignments.context = AllocSetContextCreate(settlement->context,
-															"twinset settlement winners",
-															ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(settlement->context);
-	settlement->assignments.device_ids = palloc(sizeof(Datum) * WRITE_ROWS);
-	settlement->assignments.deployment_ids = palloc(sizeof(Datum) * WRITE_ROWS);
-	settlement->assignments.assigned_at = palloc(sizeof(Datum) * WRITE_ROWS);
-	settlement->assignments.removed_ids = palloc(sizeof(Datum) * WRITE_ROWS);
 
 	/* rule: one snapshot a settlement, taken after the lock was got */
 	CommandCounterIncrement();
@@ -141,77 +122,19 @@ array_of(Datum *values, int count, Oid type)
 	return PointerGetDatum(array);
 }
 
-static void
-flush_assignments(Settlement *settlement)
-{
-	static SPIPlanPtr write_plan = NULL;
-	static SPIPlanPtr remove_plan = NULL;
-	AssignmentBuffer *buffer = &settlement->assignments;
-	MemoryContext caller = MemoryContextSwitchTo(buffer->context);
-
-	if (buffer->written > 0)
-	{
-		Datum		values[] = {
-			array_of(buffer->device_ids, buffer->written, TEXTOID),
-			array_of(buffer->deployment_ids, buffer->written, TEXTOID),
-			array_of(buffer->assigned_at, buffer->written, TIMESTAMPTZOID),
-		};
-
-		owner_plan(&write_plan, "INSERT INTO twinset.assignment (device_id, deployment_id, assigned_at)"
-				   " SELECT * FROM unnest($1, $2, $3)"
-				   " ON CONFLICT (device_id) DO UPDATE"
-				   " SET deployment_id = excluded.deployment_id, assigned_at = excluded.assigned_at",
-				   3, (Oid[]) {TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID});
-		owner_execute(write_plan, values, NULL, NULL);
-	}
-	if (buffer->removed > 0)
-	{
-		Datum		removed = array_of(buffer->removed_ids, buffer->removed, TEXTOID);
-
-		owner_plan(&remove_plan, "DELETE FROM twinset.assignment"
-				   " WHERE device_id IN (SELECT pg_catalog.unnest($1))", 1, (Oid[]) {TEXTARRAYOID});
-		owner_execute(remove_plan, &removed, NULL, NULL);
-	}
-	settlement->moved += buffer->written + buffer->removed;
-	buffer->written = buffer->removed = 0;
-	MemoryContextSwitchTo(caller);
-	MemoryContextReset(buffer->context);
-}
-
 /* Write the device's winner, where it is not the one that it had. */
 static void
-assign(Settlement *settlement, const SettledDevice *device)
+assign(void *arg, const SettledDevice *device)
 {
-	AssignmentBuffer *buffer = &settlement->assignments;
-	MemoryContext caller;
-	Datum		device_id;
+	Settlement *settlement = arg;
+	int			count;
 
-	if (!unsettled_moved(settlement->matcher, device->assigned, device->winner) &&
-		(device->winner < 0 || device->winner_since == device->assigned_at))
-		return;
-
-	caller = MemoryContextSwitchTo(buffer->context);
-	device_id = PointerGetDatum(DatumGetTextPCopy(device->device_id));
-	if (device->winner < 0)
-		buffer->removed_ids[buffer->removed++] = device_id;
-	else
-	{
-		int			count;
-		MatcherDeployment *winner = &matcher_deployments(settlement->matcher, &count)[device->winner];
-
-		buffer->device_ids[buffer->written] = device_id;
-		buffer->deployment_ids[buffer->written] = CStringGetTextDatum(winner->deployment_id);
-		buffer->assigned_at[buffer->written++] = TimestampTzGetDatum(device->winner_since);
-	}
-	MemoryContextSwitchTo(caller);
-	if (buffer->written == WRITE_ROWS || buffer->removed == WRITE_ROWS)
-		flush_assignments(settlement);
-}
-
-static void
-assign_unsettled(void *arg, const SettledDevice *device)
-{
-	assign((Settlement *) arg, device);
+	if (unsettled_moved(settlement->matcher, device->assignment.deployment_id, device->winner) ||
+		(device->winner >= 0 && device->winner_since != device->assignment.assigned_at))
+		assignment_write(settlement->assignments, device->device_id, &device->assignment,
+						 device->winner < 0 ? NULL :
+						 matcher_deployments(settlement->matcher, &count)[device->winner].deployment_id,
+						 device->winner_since);
 }
 
 /* counted_anew: those deployments' rows are replaced; otherwise the others' are moved. */
@@ -272,60 +195,26 @@ write_tallies(Settlement *settlement, bool counted_anew)
 	settlement->moved += owner_execute(counted_anew ? replace_plan : move_plan, values, NULL, NULL);
 }
 
-/* The devices of the first entries that are seen, at most limit. */
-static ArrayType *
-first_devices(int limit)
-{
-	static SPIPlanPtr plan = NULL;
-	Datum		argument = Int32GetDatum(limit);
-	bool		isnull;
-
-	owner_plan(&plan, "SELECT pg_catalog.array_agg(DISTINCT device_id) FROM"
-			   " (SELECT device_id FROM twinset.change LIMIT $1) AS c", 1, (Oid[]) {INT4OID});
-	owner_read(plan, &argument);
-	argument = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
-	return isnull ? NULL : DatumGetArrayTypePCopy(argument);
-}
-
-/*
- * Delete the entries that were settled: of these devices, or all.  The
- * settlement's own snapshot says which: those that it sees.
- */
+/* Settle the log's devices, or those of them that a set takes in. */
 static void
-delete_entries(Settlement *settlement, ArrayType *devices)
-{
-	static SPIPlanPtr all_plan = NULL;
-	static SPIPlanPtr some_plan = NULL;
-	Datum		argument = PointerGetDatum(devices);
-	SPIPlanPtr	plan = devices == NULL ?
-		owner_plan(&all_plan, "DELETE FROM twinset.change", 0, NULL) :
-		owner_plan(&some_plan, "DELETE FROM twinset.change"
-				   " WHERE device_id IN (SELECT pg_catalog.unnest($1))", 1, (Oid[]) {TEXTARRAYOID});
-
-	owner_execute(plan, &argument, settlement->snapshot, InvalidSnapshot);
-}
-
-static void
-settle_entries(Settlement *settlement, Matcher *matcher, ArrayType *devices)
+settle_entries(Settlement *settlement, Matcher *matcher, DeviceSet *set)
 {
 	use_matcher(settlement, matcher);
-	settlement->devices += unsettled_visit(matcher, settlement->tallies, devices,
-										   assign_unsettled, settlement);
-	flush_assignments(settlement);
+	settlement->assignments = assignment_writer_begin();
+	settlement->devices += unsettled_visit(matcher, settlement->tallies, set, assign, settlement);
+	settlement->moved += assignment_writer_end(settlement->assignments);
 	write_tallies(settlement, false);
-	delete_entries(settlement, devices);
+	unsettled_delete(settlement->snapshot, set);
 }
 
 void
 settle_log(int limit)
 {
 	Settlement	settlement;
-	ArrayType  *devices;
 
 	begin_settlement(&settlement);
-	devices = limit > 0 ? first_devices(limit) : NULL;
-	if (limit > 0 ? devices != NULL : unsettled_any())
-		settle_entries(&settlement, deployments_matcher(), devices);
+	if (unsettled_any())
+		settle_entries(&settlement, deployments_matcher(), limit > 0 ? device_set(limit) : NULL);
 	end_settlement(&settlement);
 }
 
@@ -356,7 +245,8 @@ rank_of(Settlement *settlement, const char *deployment_id)
 static void
 move_winner(Settlement *settlement, const SettledDevice *device)
 {
-	int			before = device->assigned == NULL ? -1 : rank_of(settlement, device->assigned);
+	const char *assigned = device->assignment.deployment_id;
+	int			before = assigned == NULL ? -1 : rank_of(settlement, assigned);
 
 	if (before >= 0 && !settlement->counted_anew[before])
 		tally_winner(settlement->tallies, settlement->matcher, before, &device->now, -1);
@@ -372,7 +262,7 @@ visit_device(Settlement *settlement, HeapTuple row, TupleDesc desc)
 	text	   *device_id;
 	const int  *ranks;
 	int			count;
-	Datum		assigned;
+	Datum		value;
 	bool		isnull;
 
 	memset(&device, 0, sizeof(device));
@@ -382,10 +272,14 @@ visit_device(Settlement *settlement, HeapTuple row, TupleDesc desc)
 	device.now.revision = DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
 	device.now.reported = !isnull;
 	device.now.code = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
-	assigned = SPI_getbinval(row, desc, 5, &isnull);
-	device.assigned = isnull ? NULL : TextDatumGetCString(assigned);
-	device.assigned_at = DatumGetTimestampTz(SPI_getbinval(row, desc, 6, &isnull));
-	device.winner_since = device.assigned_at;
+	value = SPI_getbinval(row, desc, 5, &isnull);
+	if (!isnull)
+	{
+		device.assignment.deployment_id = TextDatumGetCString(value);
+		device.assignment.assigned_at = DatumGetTimestampTz(SPI_getbinval(row, desc, 6, &isnull));
+		device.assignment.row = *(ItemPointer) DatumGetPointer(SPI_getbinval(row, desc, 7, &isnull));
+	}
+	device.winner_since = device.assignment.assigned_at;
 
 	device_id = DatumGetTextPP(device.device_id);
 	count = matcher_all(settlement->matcher, VARDATA_ANY(device_id), VARSIZE_ANY_EXHDR(device_id),
@@ -398,7 +292,7 @@ visit_device(Settlement *settlement, HeapTuple row, TupleDesc desc)
 	}
 	if (device.winner >= 0 && settlement->counted_anew[device.winner])
 		tally_winner(settlement->tallies, settlement->matcher, device.winner, &device.now, 1);
-	if (unsettled_moved(settlement->matcher, device.assigned, device.winner))
+	if (unsettled_moved(settlement->matcher, device.assignment.deployment_id, device.winner))
 	{
 		device.winner_since = GetCurrentTransactionStartTimestamp();
 		move_winner(settlement, &device);
@@ -417,7 +311,7 @@ visit_devices(Settlement *settlement, const char *restriction)
 	uint64		rows;
 
 	plan = SPI_prepare(psprintf("SELECT t.device_id, t.tags, r.revision, r.code,"
-								" a.deployment_id, a.assigned_at"
+								" a.deployment_id, a.assigned_at, a.ctid"
 								" FROM twinset.twin AS t"
 								" LEFT JOIN twinset.report AS r ON r.device_id = t.device_id"
 								" LEFT JOIN twinset.assignment AS a ON a.device_id = t.device_id"
@@ -425,6 +319,7 @@ visit_devices(Settlement *settlement, const char *restriction)
 					   0, NULL);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	settlement->assignments = assignment_writer_begin();
 	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
 	do
 	{
@@ -447,7 +342,7 @@ visit_devices(Settlement *settlement, const char *restriction)
 	} while (rows > 0);
 	SPI_cursor_close(portal);
 	SPI_freeplan(plan);
-	flush_assignments(settlement);
+	settlement->moved += assignment_writer_end(settlement->assignments);
 }
 
 /* Add a condition to those that are looked up, unless it is there already. */

@@ -15,7 +15,7 @@
 /*
  * settle_log: settle the log.
  *
- * limit is how many entries to look at for the devices to settle; 0: all.
+ * limit is how many devices of the log to settle at most; 0: all.
  * The settlement lock is held, and no statement is open.  Cost: each device
  * in the log is matched twice; one row written where its winner changed.
  */

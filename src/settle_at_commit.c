@@ -25,6 +25,7 @@
 #include "utils/snapmgr.h"
 
 #include "change_log.h"
+#include "change_scan.h"
 #include "deployment_change.h"
 #include "owner.h"
 #include "settle.h"
@@ -37,22 +38,6 @@
 
 /* entries after which a commit settles; 0: none does */
 static int	settle_after = 1000;
-
-/* Are there this many entries? */
-static bool
-entries_reach(int count)
-{
-	static SPIPlanPtr plan = NULL;
-	Datum		argument = Int32GetDatum(count);
-	OwnerContext owner;
-	bool		reach;
-
-	owner_begin(&owner, settlement_table("settlement"));
-	owner_plan(&plan, "SELECT FROM twinset.change LIMIT $1", 1, (Oid[]) {INT4OID});
-	reach = owner_read(plan, &argument) >= (uint64) count;
-	owner_end(&owner);
-	return reach;
-}
 
 static bool
 worth_looking(uint64 appended)
@@ -71,7 +56,7 @@ settle_much(uint64 appended)
 
 	/* no query runs any more; the settlement takes a snapshot of its own */
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if ((bulk || entries_reach(settle_after)) && settlement_try_lock())
+	if ((bulk || change_scan_count(settle_after) >= (uint64) settle_after) && settlement_try_lock())
 		settle_log(bulk ? 0 : settle_after * SETTLE_FACTOR);
 	PopActiveSnapshot();
 }

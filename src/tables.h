@@ -45,7 +45,7 @@
 /* change, the log */
 #define Anum_change_ordinal		1
 #define Anum_change_transaction	2
-#define Anum_change_statement		3
+#define Anum_change_statement	3
 #define Anum_change_changed_at	4
 #define Anum_change_device_id	5
 #define Anum_change_live		6
@@ -53,6 +53,12 @@
 #define Anum_change_revision	8
 #define Anum_change_code		9
 #define Natts_change			9
+
+/* assignment */
+#define Anum_assignment_device_id		1
+#define Anum_assignment_deployment_id	2
+#define Anum_assignment_assigned_at		3
+#define Natts_assignment				3
 
 /*
  * companion: the OID of a table or sequence that stands beside the one that

@@ -6,9 +6,7 @@
  * Settling and reading both go through here: what a settlement would move is
  * what a reader adds to the settled state.
  *
- * One query gives the log's entries by device, each device's in the order of
- * their writing (see change_log.c), beside its twin, its report and its
- * assignment.  Of a device
+ * The log's entries are sorted by device.  Of a device
  *
  *	the first twin's entry and the first report's entry say what it was when
  *	it was settled (the one that is missing: it is as it was);
@@ -16,84 +14,79 @@
  *	the winners that it had in between are known, and since when it has the
  *	present one.
  *
+ * Which is the first, change_log.c tells: by transaction, in the order in
+ * which they wrote the device's row first; within one by statement; within
+ * a query the twin that was live.
+ *
  * Twins and reports are ordered apart: they are locked apart, so of two
  * transactions one can have written the report first and the other the twin.
  *
- * All of it is one query, and so one snapshot.
+ * Then the device's twin, report and assignment are looked up.  All of it is
+ * read with one snapshot.
  *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
 
+#include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_collation.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
+#include "catalog/pg_operator.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/tuplesort.h"
+#include "utils/xid8.h"
 
-#include "owner.h"
+#include "change_scan.h"
+#include "key_lookup.h"
+#include "settlement.h"
+#include "tables.h"
 #include "unsettled.h"
 
-/* rows that are fetched at once */
-#define FETCH_ROWS	1000
+/* an id has at most 128 characters of ASCII; and its end */
+#define DEVICE_ID_SIZE	129
 
-/*
- * Where there are fewer entries than this, each is looked up.  The planner
- * can't be left to choose: the log's size is that of its dead entries, and
- * after a bulk load each reader would go over the whole fleet.  The LIMIT,
- * which cuts off none, keeps it from thinking the plan worth compiling.
- */
-#define FEW_ENTRIES		1000
-#define FIRST_ENTRIES	"(SELECT * FROM twinset.change LIMIT " CppAsString2(FEW_ENTRIES) ") AS f"
-
-#define UNSETTLED_QUERY(entries, join) \
-"SELECT c.device_id, c.live, c.tags, c.revision, c.code, c.changed_at," \
-" coalesce(t.iot_edge AND t.retired_at IS NULL, false), t.tags, r.revision, r.code," \
-" a.deployment_id, a.assigned_at" \
-" FROM (SELECT *, pg_catalog.min(ordinal) OVER" \
-"       (PARTITION BY device_id, transaction, live IS NULL) AS first" \
-"       FROM " entries ") AS c" \
-" LEFT JOIN " join("twin", "t") \
-" LEFT JOIN " join("report", "r") \
-" LEFT JOIN " join("assignment", "a") \
-" ORDER BY c.device_id, c.first, c.statement, c.live DESC, c.ordinal"
-
-/* the planner chooses how to join; or a look-up for each entry (OFFSET 0 sees to that) */
-#define JOINED(table, alias) \
-	"twinset." table " AS " alias " ON " alias ".device_id = c.device_id"
-#define LOOKED_UP(table, alias) \
-	"LATERAL (SELECT * FROM twinset." table " AS x WHERE x.device_id = c.device_id OFFSET 0) AS " alias " ON true"
-
-/* the columns of the query */
-enum
+/* an entry's place among those of its device's twin, or of its report */
+typedef struct EntryPlace
 {
-	UNSETTLED_DEVICE_ID = 1,
-	UNSETTLED_LIVE,
-	UNSETTLED_TAGS,
-	UNSETTLED_REVISION,
-	UNSETTLED_CODE,
-	UNSETTLED_CHANGED_AT,
-	UNSETTLED_NOW_LIVE,
-	UNSETTLED_NOW_TAGS,
-	UNSETTLED_NOW_REVISION,
-	UNSETTLED_NOW_CODE,
-	UNSETTLED_ASSIGNED,
-	UNSETTLED_ASSIGNED_AT,
-};
+	FullTransactionId transaction;
+	int64		ordinal;		/* drawn for its statement */
+	int64		first;			/* the least of its transaction's */
+	int64		statement;		/* its order within the transaction */
+	bool		live;			/* was the twin live? */
+} EntryPlace;
+
+/* an entry of a twin */
+typedef struct TwinEntry
+{
+	EntryPlace	place;
+	TimestampTz changed_at;
+	int			winner;			/* of what the twin was before it; not of the first entry */
+} TwinEntry;
+
+/* a table that each device is looked up in */
+typedef struct DeviceTable
+{
+	Relation	relation;
+	KeyLookup  *rows;
+} DeviceTable;
 
 /* what is known of the device whose entries are being read */
 typedef struct UnsettledDevice
 {
 	SettledDevice device;		/* what the visitor is shown */
-	DeviceState before;			/* when it was settled */
-	bool		twin_logged;	/* has a twin's entry been read? */
-	bool		report_logged;	/* has a report's? */
-	TimestampTz changed_at;		/* of the last twin's entry; of any, before there is one */
-	const char *winner_id;		/* in the order of the entries: the winner so far */
+	DeviceState before;			/* when it was settled, as far as entries say */
+	TwinEntry  *twins;			/* its twin's entries */
+	int			twin_count;
+	int			twin_limit;		/* allocated */
+	int			first_twin;		/* the entry that before.tags is of */
+	EntryPlace	report;			/* of the report's entry that before's report is of */
+	bool		report_logged;	/* is there one? */
 } UnsettledDevice;
 
 typedef struct UnsettledScan
@@ -102,6 +95,9 @@ typedef struct UnsettledScan
 	Tally	   *tallies;		/* or NULL */
 	DeviceVisitor visitor;		/* or NULL */
 	void	   *arg;			/* the visitor's */
+	DeviceTable twins;
+	DeviceTable reports;
+	DeviceTable assignments;
 	MemoryContext per_device;	/* what current points to */
 	UnsettledDevice current;	/* without a device_id: none */
 	uint64		devices;		/* that were visited */
@@ -117,6 +113,35 @@ unsettled_moved(Matcher *matcher, const char *assigned, int winner)
 	return strcmp(matcher_deployments(matcher, &count)[winner].deployment_id, assigned) != 0;
 }
 
+DeviceSet *
+device_set(long limit)
+{
+	DeviceSet  *set = palloc(sizeof(DeviceSet));
+	HASHCTL		control;
+
+	memset(&control, 0, sizeof(control));
+	control.keysize = control.entrysize = DEVICE_ID_SIZE;
+	control.hcxt = CurrentMemoryContext;
+	set->devices = hash_create("twinset devices", Min(limit, 1024), &control,
+							   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	set->limit = limit;
+	return set;
+}
+
+/* Is the entry's device in the set, or is there room for it where it may enter? */
+static bool
+in_set(DeviceSet *set, TupleTableSlot *entry, bool may_enter)
+{
+	char		device_id[DEVICE_ID_SIZE];
+	bool		isnull;
+	HASHACTION	action = may_enter && hash_get_num_entries(set->devices) < set->limit ?
+		HASH_ENTER : HASH_FIND;
+
+	text_to_cstring_buffer(DatumGetTextPP(slot_getattr(entry, Anum_change_device_id, &isnull)),
+						   device_id, sizeof(device_id));
+	return hash_search(set->devices, device_id, action, NULL) != NULL;
+}
+
 static int
 winner_of_tags(UnsettledScan *scan, JsonbContainer *tags)
 {
@@ -127,16 +152,158 @@ winner_of_tags(UnsettledScan *scan, JsonbContainer *tags)
 
 /* The device had this winner from then on. */
 static void
-note_winner(UnsettledScan *scan, int winner, TimestampTz since)
+note_winner(UnsettledScan *scan, const char **winner_id, int winner, TimestampTz since)
 {
-	UnsettledDevice *current = &scan->current;
 	int			count;
 
-	if (!unsettled_moved(scan->matcher, current->winner_id, winner))
+	if (!unsettled_moved(scan->matcher, *winner_id, winner))
 		return;
-	current->winner_id = winner < 0 ? NULL :
+	*winner_id = winner < 0 ? NULL :
 		matcher_deployments(scan->matcher, &count)[winner].deployment_id;
-	current->device.winner_since = since;
+	scan->current.device.winner_since = since;
+}
+
+static int
+compare_int64(int64 a, int64 b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* Within a transaction: by statement; then the twin that was live; then as they were written. */
+static int
+compare_in_transaction(const EntryPlace *a, const EntryPlace *b)
+{
+	if (a->statement != b->statement)
+		return compare_int64(a->statement, b->statement);
+	if (a->live != b->live)
+		return a->live ? -1 : 1;
+	return compare_int64(a->ordinal, b->ordinal);
+}
+
+static int
+compare_transactions(const void *a, const void *b)
+{
+	const EntryPlace *left = &((const TwinEntry *) a)->place;
+	const EntryPlace *right = &((const TwinEntry *) b)->place;
+
+	if (!FullTransactionIdEquals(left->transaction, right->transaction))
+		return FullTransactionIdPrecedes(left->transaction, right->transaction) ? -1 : 1;
+	return compare_int64(left->ordinal, right->ordinal);
+}
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const EntryPlace *left = &((const TwinEntry *) a)->place;
+	const EntryPlace *right = &((const TwinEntry *) b)->place;
+
+	if (left->first != right->first)
+		return compare_int64(left->first, right->first);
+	return compare_in_transaction(left, right);
+}
+
+/* Put the twin's entries in the order in which they were written. */
+static void
+order_entries(UnsettledDevice *current)
+{
+	if (current->twin_count == 1)
+		return;
+	qsort(current->twins, current->twin_count, sizeof(TwinEntry), compare_transactions);
+	for (int i = 0; i < current->twin_count; i++)
+	{
+		EntryPlace *place = &current->twins[i].place;
+		EntryPlace *previous = i == 0 ? NULL : &current->twins[i - 1].place;
+
+		place->first = previous != NULL &&
+			FullTransactionIdEquals(place->transaction, previous->transaction) ?
+			previous->first : place->ordinal;
+	}
+	qsort(current->twins, current->twin_count, sizeof(TwinEntry), compare_entries);
+}
+
+static bool
+is_live(TupleTableSlot *twin)
+{
+	bool		isnull;
+
+	if (!DatumGetBool(slot_getattr(twin, Anum_twin_iot_edge, &isnull)))
+		return false;
+	(void) slot_getattr(twin, Anum_twin_retired_at, &isnull);
+	return isnull;
+}
+
+/* Look up what the device is now, and what it was assigned. */
+static void
+look_up(UnsettledScan *scan)
+{
+	SettledDevice *device = &scan->current.device;
+	TupleTableSlot *twin = key_lookup(scan->twins.rows, device->device_id);
+	TupleTableSlot *report = key_lookup(scan->reports.rows, device->device_id);
+	TupleTableSlot *assignment = key_lookup(scan->assignments.rows, device->device_id);
+	bool		isnull;
+
+	if (twin != NULL && is_live(twin))
+	{
+		device->now.live = true;
+		device->now.tags = &DatumGetJsonbP(slot_getattr(twin, Anum_twin_tags, &isnull))->root;
+	}
+	if (report != NULL)
+	{
+		device->now.reported = true;
+		device->now.revision = DatumGetInt64(slot_getattr(report, Anum_report_revision, &isnull));
+		device->now.code = DatumGetInt32(slot_getattr(report, Anum_report_code, &isnull));
+	}
+	if (assignment != NULL)
+	{
+		device->assignment.deployment_id =
+			TextDatumGetCString(slot_getattr(assignment, Anum_assignment_deployment_id, &isnull));
+		device->assignment.assigned_at =
+			DatumGetTimestampTz(slot_getattr(assignment, Anum_assignment_assigned_at, &isnull));
+		device->assignment.row = assignment->tts_tid;
+	}
+}
+
+/* What no entry says is as it was. */
+static void
+complete_before(UnsettledDevice *current)
+{
+	DeviceState *now = &current->device.now;
+
+	if (current->twin_count == 0)
+	{
+		current->before.live = now->live;
+		current->before.tags = now->tags;
+	}
+	if (!current->report_logged)
+	{
+		current->before.reported = now->reported;
+		current->before.revision = now->revision;
+		current->before.code = now->code;
+	}
+}
+
+/* Its winner now; and what it has added to the counts. */
+static void
+match(UnsettledScan *scan)
+{
+	UnsettledDevice *current = &scan->current;
+	SettledDevice *device = &current->device;
+	text	   *device_id = DatumGetTextPP(device->device_id);
+
+	if (scan->tallies != NULL && current->twin_count > 0)
+	{
+		(void) tally_device(scan->tallies, scan->matcher, VARDATA_ANY(device_id),
+							VARSIZE_ANY_EXHDR(device_id), &current->before, -1);
+		device->winner = tally_device(scan->tallies, scan->matcher, VARDATA_ANY(device_id),
+									  VARSIZE_ANY_EXHDR(device_id), &device->now, 1);
+		return;
+	}
+	device->winner = device->now.live ? winner_of_tags(scan, device->now.tags) : -1;
+	if (scan->tallies != NULL)
+	{
+		tally_winner(scan->tallies, scan->matcher, device->winner, &current->before, -1);
+		tally_winner(scan->tallies, scan->matcher, device->winner, &device->now, 1);
+	}
 }
 
 /* All entries of the device have been read. */
@@ -145,29 +312,25 @@ finish_device(UnsettledScan *scan)
 {
 	UnsettledDevice *current = &scan->current;
 	SettledDevice *device = &current->device;
-	text	   *device_id;
+	const char *winner_id;
 
 	if (DatumGetPointer(device->device_id) == NULL)
 		return;
 
-	device_id = DatumGetTextPP(device->device_id);
-	if (scan->tallies != NULL && current->twin_logged)
-	{
-		(void) tally_device(scan->tallies, scan->matcher, VARDATA_ANY(device_id),
-							VARSIZE_ANY_EXHDR(device_id), &current->before, -1);
-		device->winner = tally_device(scan->tallies, scan->matcher, VARDATA_ANY(device_id),
-									  VARSIZE_ANY_EXHDR(device_id), &device->now, 1);
-	}
-	else
-	{
-		device->winner = device->now.live ? winner_of_tags(scan, device->now.tags) : -1;
-		if (scan->tallies != NULL)
-		{
-			tally_winner(scan->tallies, scan->matcher, device->winner, &current->before, -1);
-			tally_winner(scan->tallies, scan->matcher, device->winner, &device->now, 1);
-		}
-	}
-	note_winner(scan, device->winner, current->changed_at);
+	look_up(scan);
+	complete_before(current);
+	match(scan);
+
+	/* the winners that it had, one entry after the other */
+	winner_id = device->assignment.deployment_id;
+	device->winner_since = device->assignment.assigned_at;
+	order_entries(current);
+	for (int i = 1; i < current->twin_count; i++)
+		note_winner(scan, &winner_id, current->twins[i].winner, current->twins[i - 1].changed_at);
+	note_winner(scan, &winner_id, device->winner,
+				current->twin_count > 0 ? current->twins[current->twin_count - 1].changed_at :
+				GetCurrentTransactionStartTimestamp());
+
 	scan->devices++;
 	if (scan->visitor != NULL)
 		scan->visitor(scan->arg, device);
@@ -176,148 +339,196 @@ finish_device(UnsettledScan *scan)
 	MemoryContextReset(scan->per_device);
 }
 
-static DeviceState
-read_report(DeviceState state, HeapTuple row, TupleDesc desc, int revision, int code)
+/*
+ * An entry of the device's report.  Entries come in the order of their
+ * ordinals, so the first one read is of the transaction that was first; but
+ * not of its first statement, perhaps.
+ */
+static void
+read_report_entry(UnsettledDevice *current, const EntryPlace *place, TupleTableSlot *entry)
 {
+	DeviceState *before = &current->before;
 	bool		isnull;
 
-	state.revision = DatumGetInt64(SPI_getbinval(row, desc, revision, &isnull));
-	state.reported = !isnull;
-	state.code = DatumGetInt32(SPI_getbinval(row, desc, code, &isnull));
-	return state;
+	if (current->report_logged &&
+		(!FullTransactionIdEquals(place->transaction, current->report.transaction) ||
+		 compare_in_transaction(place, &current->report) > 0))
+		return;
+	current->report_logged = true;
+	current->report = *place;
+	before->revision = DatumGetInt64(slot_getattr(entry, Anum_change_revision, &isnull));
+	before->reported = !isnull;
+	before->code = DatumGetInt32(slot_getattr(entry, Anum_change_code, &isnull));
 }
 
-static DeviceState
-read_twin(DeviceState state, HeapTuple row, TupleDesc desc, int live, int tags)
+/*
+ * An entry of the device's twin, likewise.  Of all but the first no more is
+ * kept than who won, so that a device that was changed very often fits in
+ * memory.
+ */
+static void
+read_twin_entry(UnsettledScan *scan, const EntryPlace *place, TupleTableSlot *entry)
 {
+	UnsettledDevice *current = &scan->current;
+	DeviceState *before = &current->before;
+	TwinEntry  *added;
+	TwinEntry  *first;
 	bool		isnull;
 
-	state.live = DatumGetBool(SPI_getbinval(row, desc, live, &isnull));
-	state.tags = state.live ?
-		&DatumGetJsonbPCopy(SPI_getbinval(row, desc, tags, &isnull))->root : NULL;
-	return state;
+	if (current->twin_count == current->twin_limit)
+	{
+		current->twin_limit = Max(current->twin_limit * 2, 4);
+		current->twins = current->twins == NULL ?
+			palloc(sizeof(TwinEntry) * current->twin_limit) :
+			repalloc_huge(current->twins, sizeof(TwinEntry) * current->twin_limit);
+	}
+	added = &current->twins[current->twin_count++];
+	added->place = *place;
+	added->changed_at = DatumGetTimestampTz(slot_getattr(entry, Anum_change_changed_at, &isnull));
+
+	first = &current->twins[current->first_twin];
+	if (added == first ||
+		(FullTransactionIdEquals(place->transaction, first->place.transaction) &&
+		 compare_in_transaction(place, &first->place) < 0))
+	{
+		if (added != first)
+			first->winner = before->live ? winner_of_tags(scan, before->tags) : -1;
+		current->first_twin = current->twin_count - 1;
+		before->live = place->live;
+		before->tags = place->live ?
+			&DatumGetJsonbPCopy(slot_getattr(entry, Anum_change_tags, &isnull))->root : NULL;
+	}
+	else if (place->live)
+	{
+		Datum		stored = slot_getattr(entry, Anum_change_tags, &isnull);
+		Jsonb	   *tags = DatumGetJsonbP(stored);
+
+		added->winner = winner_of_tags(scan, &tags->root);
+		if ((Pointer) tags != DatumGetPointer(stored))
+			pfree(tags);
+	}
+	else
+		added->winner = -1;
 }
 
 static void
-begin_device(UnsettledScan *scan, HeapTuple row, TupleDesc desc)
+read_entry(UnsettledScan *scan, TupleTableSlot *entry)
 {
 	UnsettledDevice *current = &scan->current;
-	SettledDevice *device = &current->device;
-	Datum		value;
+	EntryPlace	place;
 	bool		isnull;
-
-	device->device_id = PointerGetDatum(DatumGetTextPCopy(SPI_getbinval(row, desc, UNSETTLED_DEVICE_ID, &isnull)));
-	device->now = read_twin(device->now, row, desc, UNSETTLED_NOW_LIVE, UNSETTLED_NOW_TAGS);
-	device->now = read_report(device->now, row, desc, UNSETTLED_NOW_REVISION, UNSETTLED_NOW_CODE);
-	value = SPI_getbinval(row, desc, UNSETTLED_ASSIGNED, &isnull);
-	device->assigned = isnull ? NULL : TextDatumGetCString(value);
-	device->assigned_at = DatumGetTimestampTz(SPI_getbinval(row, desc, UNSETTLED_ASSIGNED_AT, &isnull));
-	device->winner_since = device->assigned_at;
-	current->before = device->now;
-	current->winner_id = device->assigned;
-}
-
-static void
-read_entry(UnsettledScan *scan, HeapTuple row, TupleDesc desc)
-{
-	UnsettledDevice *current = &scan->current;
-	bool		isnull;
-	Datum		device_id = SPI_getbinval(row, desc, UNSETTLED_DEVICE_ID, &isnull);
-	TimestampTz changed_at;
+	Datum		device_id = slot_getattr(entry, Anum_change_device_id, &isnull);
 
 	if (DatumGetPointer(current->device.device_id) == NULL ||
 		!DatumGetBool(DirectFunctionCall2Coll(texteq, C_COLLATION_OID,
 											  device_id, current->device.device_id)))
 	{
 		finish_device(scan);
-		begin_device(scan, row, desc);
+		current->device.device_id = PointerGetDatum(DatumGetTextPCopy(device_id));
 	}
 
-	changed_at = DatumGetTimestampTz(SPI_getbinval(row, desc, UNSETTLED_CHANGED_AT, &isnull));
-	(void) SPI_getbinval(row, desc, UNSETTLED_LIVE, &isnull);
+	place.ordinal = place.first = DatumGetInt64(slot_getattr(entry, Anum_change_ordinal, &isnull));
+	place.transaction = DatumGetFullTransactionId(slot_getattr(entry, Anum_change_transaction, &isnull));
+	place.statement = DatumGetInt64(slot_getattr(entry, Anum_change_statement, &isnull));
+	place.live = DatumGetBool(slot_getattr(entry, Anum_change_live, &isnull));
 	if (isnull)
-	{
-		if (!current->report_logged)
-			current->before = read_report(current->before, row, desc, UNSETTLED_REVISION, UNSETTLED_CODE);
-		current->report_logged = true;
-		if (!current->twin_logged)
-			current->changed_at = changed_at;
-		return;
-	}
-	if (!current->twin_logged)
-		current->before = read_twin(current->before, row, desc, UNSETTLED_LIVE, UNSETTLED_TAGS);
+		read_report_entry(current, &place, entry);
 	else
-	{
-		DeviceState between = read_twin(current->before, row, desc, UNSETTLED_LIVE, UNSETTLED_TAGS);
-
-		note_winner(scan, between.live ? winner_of_tags(scan, between.tags) : -1, current->changed_at);
-	}
-	current->twin_logged = true;
-	current->changed_at = changed_at;
-}
-
-/* How many entries does the active snapshot see, of this many? */
-static uint64
-unsettled_count(int limit)
-{
-	static SPIPlanPtr plan = NULL;
-	Datum		argument = Int32GetDatum(limit);
-
-	owner_plan(&plan, "SELECT FROM twinset.change LIMIT $1", 1, (Oid[]) {INT4OID});
-	return owner_read(plan, &argument);
+		read_twin_entry(scan, &place, entry);
 }
 
 bool
 unsettled_any(void)
 {
-	return unsettled_count(1) > 0;
+	return change_scan_count(1) > 0;
+}
+
+static Tuplesortstate *
+sort_entries(Snapshot snapshot, DeviceSet *set, TupleDesc desc)
+{
+	AttrNumber	columns[] = {Anum_change_device_id, Anum_change_ordinal};
+	Oid			operators[] = {TextLessOperator, Int8LessOperator};
+	Oid			collations[] = {C_COLLATION_OID, InvalidOid};
+	bool		nulls_first[] = {false, false};
+	Tuplesortstate *sort = tuplesort_begin_heap(desc, lengthof(columns), columns, operators,
+												collations, nulls_first, work_mem, NULL,
+												TUPLESORT_NONE);
+	ChangeScan *entries = change_scan_begin(snapshot, AccessShareLock);
+	TupleTableSlot *entry;
+
+	while ((entry = change_scan_next(entries)) != NULL)
+	{
+		if (set == NULL || in_set(set, entry, true))
+			tuplesort_puttupleslot(sort, entry);
+	}
+	change_scan_end(entries);
+	tuplesort_performsort(sort);
+	return sort;
+}
+
+static DeviceTable
+open_table(const char *name, Snapshot snapshot)
+{
+	DeviceTable table;
+
+	table.relation = table_open(settlement_table(name), AccessShareLock);
+	table.rows = key_lookup_begin(table.relation, snapshot);
+	return table;
+}
+
+static void
+close_table(DeviceTable *table)
+{
+	key_lookup_end(table->rows);
+	table_close(table->relation, NoLock);
 }
 
 uint64
-unsettled_visit(Matcher *matcher, Tally *tallies, ArrayType *devices,
+unsettled_visit(Matcher *matcher, Tally *tallies, DeviceSet *set,
 				DeviceVisitor visitor, void *arg)
 {
-	static SPIPlanPtr all_plan = NULL;
-	static SPIPlanPtr few_plan = NULL;
-	static SPIPlanPtr some_plan = NULL;
 	UnsettledScan scan = {.matcher = matcher,.tallies = tallies,.visitor = visitor,.arg = arg};
-	Datum		ids = PointerGetDatum(devices);
-	SPIPlanPtr	plan;
-	Portal		portal;
-	uint64		rows;
+	Snapshot	snapshot = GetActiveSnapshot();
+	Relation	log = table_open(settlement_table("change"), AccessShareLock);
+	Tuplesortstate *sort = sort_entries(snapshot, set, RelationGetDescr(log));
+	TupleTableSlot *entry = MakeSingleTupleTableSlot(RelationGetDescr(log), &TTSOpsMinimalTuple);
+	MemoryContext caller;
 
-	if (devices != NULL)
-		plan = owner_plan(&some_plan,
-						  UNSETTLED_QUERY("twinset.change"
-										  " WHERE device_id IN (SELECT pg_catalog.unnest($1))", JOINED),
-						  1, (Oid[]) {TEXTARRAYOID});
-	else if (unsettled_count(FEW_ENTRIES) < FEW_ENTRIES)
-		plan = owner_plan(&few_plan, UNSETTLED_QUERY(FIRST_ENTRIES, LOOKED_UP), 0, NULL);
-	else
-		plan = owner_plan(&all_plan, UNSETTLED_QUERY("twinset.change", JOINED), 0, NULL);
+	scan.twins = open_table("twin", snapshot);
+	scan.reports = open_table("report", snapshot);
+	scan.assignments = open_table("assignment", snapshot);
 	scan.per_device = AllocSetContextCreate(CurrentMemoryContext, "twinset unsettled device",
 											ALLOCSET_DEFAULT_SIZES);
 
-	portal = SPI_cursor_open(NULL, plan, &ids, NULL, true);
-	do
+	caller = MemoryContextSwitchTo(scan.per_device);
+	while (tuplesort_gettupleslot(sort, true, false, entry, NULL))
 	{
-		SPITupleTable *fetched;
-
-		SPI_cursor_fetch(portal, true, FETCH_ROWS);
-		fetched = SPI_tuptable;
-		rows = SPI_processed;
-		for (uint64 i = 0; i < rows; i++)
-		{
-			MemoryContext caller = MemoryContextSwitchTo(scan.per_device);
-
-			CHECK_FOR_INTERRUPTS();
-			read_entry(&scan, fetched->vals[i], fetched->tupdesc);
-			MemoryContextSwitchTo(caller);
-		}
-		SPI_freetuptable(fetched);
-	} while (rows > 0);
+		CHECK_FOR_INTERRUPTS();
+		read_entry(&scan, entry);
+	}
 	finish_device(&scan);
-	SPI_cursor_close(portal);
+	MemoryContextSwitchTo(caller);
+
 	MemoryContextDelete(scan.per_device);
+	close_table(&scan.twins);
+	close_table(&scan.reports);
+	close_table(&scan.assignments);
+	ExecDropSingleTupleTableSlot(entry);
+	tuplesort_end(sort);
+	table_close(log, NoLock);
 	return scan.devices;
+}
+
+void
+unsettled_delete(Snapshot snapshot, DeviceSet *set)
+{
+	ChangeScan *entries = change_scan_begin(snapshot, RowExclusiveLock);
+	TupleTableSlot *entry;
+
+	while ((entry = change_scan_next(entries)) != NULL)
+	{
+		if (set == NULL || in_set(set, entry, false))
+			change_scan_delete(entries);
+	}
+	change_scan_end(entries);
 }

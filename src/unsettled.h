@@ -10,6 +10,9 @@
 
 #include "compat.h"
 
+#include "utils/hsearch.h"
+
+#include "assignment.h"
 #include "tally.h"
 
 /* a device with its assignment; what a settlement looks at */
@@ -17,13 +20,22 @@ typedef struct SettledDevice
 {
 	Datum		device_id;		/* text */
 	DeviceState now;			/* as the snapshot sees it */
-	char	   *assigned;		/* the settled winner; NULL: none */
-	TimestampTz assigned_at;	/* since when */
+	Assignment	assignment;		/* the settled winner, since when */
 	int			winner;			/* rank of the winner now; -1: none */
 	TimestampTz winner_since;	/* since when, where there is one */
 } SettledDevice;
 
 typedef void (*DeviceVisitor) (void *arg, const SettledDevice *device);
+
+/* devices by id: what a part of the log is */
+typedef struct DeviceSet
+{
+	HTAB	   *devices;		/* their ids */
+	long		limit;			/* how many there may be */
+} DeviceSet;
+
+/* an empty set, in the current memory context */
+extern DeviceSet *device_set(long limit);
 
 /*
  * unsettled_visit: each device that has entries in the log which the active
@@ -31,14 +43,20 @@ typedef void (*DeviceVisitor) (void *arg, const SettledDevice *device);
  *
  * matcher is of the deployments for which the settled state is right.  Where
  * tallies is given (by rank), what the devices have added to the counts since
- * they were settled is added to it.  devices is a text[] that says which of
- * them, or NULL for all.  Returns how many they were.
+ * they were settled is added to it.  Where a set is given, it is filled, up
+ * to its limit, and only its devices are visited.  Returns how many they were.
  *
- * Cost: the whole log is read and sorted, by disk where it is large; each
- * device is matched twice.  Between owner_begin() and owner_end().
+ * Cost: the whole log is read, its entries sorted, by disk where they are
+ * many; three rows are looked up a device, and it is matched twice.
  */
-extern uint64 unsettled_visit(Matcher *matcher, Tally *tallies, ArrayType *devices,
+extern uint64 unsettled_visit(Matcher *matcher, Tally *tallies, DeviceSet *set,
 							  DeviceVisitor visitor, void *arg);
+
+/*
+ * unsettled_delete: delete the entries that unsettled_visit() has read, with
+ * the same snapshot and set.
+ */
+extern void unsettled_delete(Snapshot snapshot, DeviceSet *set);
 
 /* is there an entry that the active snapshot sees? */
 extern bool unsettled_any(void);
