@@ -15,9 +15,26 @@ CREATE TABLE twinset.tally (
 	actual bigint NOT NULL,
 	healthy bigint NOT NULL,
 	unhealthy bigint NOT NULL
-) USING heap;
+) USING heap WITH (fillfactor = 50);
 
 COMMENT ON TABLE twinset.tally IS 'internal: each deployment''s counts, when they were last settled';
+
+-- A deployment is filed under terms that its condition needs (0: it needs none), so that one device's
+-- winner is found without reading all deployments.
+CREATE TABLE twinset.posting (
+	term bigint NOT NULL,
+	priority integer NOT NULL,
+	created_at timestamptz NOT NULL,
+	deployment_id text COLLATE "C" NOT NULL,
+	target_condition twinset.target_condition NOT NULL
+) USING heap;
+
+CREATE INDEX posting_rank ON twinset.posting (term, priority, created_at, deployment_id);
+CREATE INDEX posting_deployment ON twinset.posting (deployment_id);
+
+COMMENT ON TABLE twinset.posting IS 'internal: the deployments by the terms that their conditions need';
+COMMENT ON INDEX twinset.posting_rank IS 'a term''s deployments in rank order';
+COMMENT ON INDEX twinset.posting_deployment IS 'a deployment''s own';
 
 -- An entry is what a device was before a query changed it: its twin (live is not null; tags where
 -- it was live) or its report (live is null; revision and code where there was one). Writers only

@@ -75,6 +75,8 @@ BEGIN
 	SELECT d.deployment_id, NULL, 'tally', NULL, 'a row' FROM twinset.deployment AS d
 	WHERE devices IS NULL AND NOT EXISTS (SELECT FROM twinset.tally AS y WHERE y.deployment_id = d.deployment_id)
 	UNION ALL
+	SELECT m.deployment_id, NULL, 'posting', 'misfiled', 'as the deployment is' FROM twinset.misfiled_deployments() AS m
+	UNION ALL
 	SELECT NULL, NULL, 'settlement', count(*)::text, '1' FROM twinset.settlement HAVING count(*) <> 1
 	UNION ALL
 	SELECT d.deployment_id, NULL, 'revision', s.newest_revision::text, d.revision::text

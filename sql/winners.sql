@@ -65,6 +65,33 @@ COMMENT ON FUNCTION twinset.switched_triggers() IS
 	'the extension''s triggers that do not fire as they must; reconcile() sets them right';
 REVOKE ALL ON FUNCTION twinset.switched_triggers() FROM PUBLIC;
 
+CREATE FUNCTION twinset.filed_rightly(condition twinset.target_condition, terms bigint[]) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'twinset_filed_rightly';
+
+COMMENT ON FUNCTION twinset.filed_rightly(twinset.target_condition, bigint[]) IS
+	'internal: is a condition found by each device that it targets, where it is filed under these terms?';
+
+-- Cost: all deployments and their postings read.
+CREATE FUNCTION twinset.misfiled_deployments() RETURNS TABLE (deployment_id text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT coalesce(d.deployment_id, p.deployment_id)
+	FROM (SELECT d.deployment_id, d.priority, d.created_at, d.target_condition::text AS target_condition
+		FROM twinset.deployment AS d WHERE d.target_condition::text <> '') AS d
+	FULL JOIN (SELECT p.deployment_id, p.priority, p.created_at, p.target_condition::text AS target_condition,
+			twinset.filed_rightly(p.target_condition, pg_catalog.array_agg(p.term)) AS rightly
+		FROM twinset.posting AS p
+		GROUP BY p.deployment_id, p.priority, p.created_at, p.target_condition) AS p
+		ON (p.deployment_id, p.priority, p.created_at, p.target_condition)
+			= (d.deployment_id, d.priority, d.created_at, d.target_condition)
+	WHERE p.rightly IS NOT TRUE OR d.deployment_id IS NULL
+	GROUP BY 1;
+END;
+
+COMMENT ON FUNCTION twinset.misfiled_deployments() IS
+	'internal: deployments that a look-up by term would miss, or find as they are not; reconcile() files them anew';
+REVOKE ALL ON FUNCTION twinset.misfiled_deployments() FROM PUBLIC;
+
 -- they tell what deployments and devices there are
 REVOKE ALL ON FUNCTION twinset.unsettled_device(), twinset.unsettled_tally(), twinset.winner_of(text, jsonb),
 	twinset.targeting(text, jsonb) FROM PUBLIC;

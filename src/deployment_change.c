@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -128,12 +129,14 @@ void
 deployment_change_settle(void)
 {
 	List	   *images = NIL;
+	HASHCTL		control = {.keysize = DEPLOYMENT_ID_SIZE,.entrysize = DEPLOYMENT_ID_SIZE,.hcxt = CurrentMemoryContext};
 	HTAB	   *seen;
 	ListCell   *cell;
 
 	if (pending_images == NIL)
 		return;
-	seen = deployment_table(list_length(pending_images));
+	seen = hash_create("twinset pending deployments", Max(list_length(pending_images), 16), &control,
+					   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	foreach(cell, pending_images)
 	{
 		DeploymentImage *image = lfirst(cell);

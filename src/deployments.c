@@ -14,52 +14,105 @@
  */
 #include "compat.h"
 
-#include "access/xact.h"
-#include "executor/spi.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "optimizer/plancat.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "deployments.h"
-#include "owner.h"
+#include "key_lookup.h"
+#include "postings.h"
 #include "settlement.h"
 #include "statement.h"
+#include "tables.h"
+
+/* how devices are matched: for tests, which force it */
+typedef enum MatchBy
+{
+	MATCH_BY_COST,
+	MATCH_BY_POSTINGS,
+	MATCH_BY_MATCHER,
+} MatchBy;
+
+static const struct config_enum_entry match_by_values[] = {
+	{"cost", MATCH_BY_COST, false},
+	{"postings", MATCH_BY_POSTINGS, false},
+	{"matcher", MATCH_BY_MATCHER, false},
+	{NULL, 0, false}
+};
+
+static int	match_by = MATCH_BY_COST;
+
+/* a device asked of the postings costs as much as compiling so many deployments */
+#define DEVICE_COST		20
+
+/* devices asked of the postings since the last matcher was compiled */
+static double asked_of_postings = 0;
 
 static Matcher *kept_matcher = NULL;	/* below CacheMemoryContext */
 static int64 kept_version = 0;	/* of its deployments */
 static Oid	kept_settlement = InvalidOid;	/* the table that has the version */
 
-/* Read the deployments that the active snapshot sees; SPI's memory. */
+/* What a row of deployment is to the matcher; in the current memory context. */
+static MatcherDeployment
+deployment_of_row(TupleTableSlot *row)
+{
+	MatcherDeployment deployment;
+	Datum		value;
+	bool		isnull;
+
+	memset(&deployment, 0, sizeof(deployment));
+	deployment.deployment_id = TextDatumGetCString(slot_getattr(row, Anum_deployment_deployment_id, &isnull));
+	value = slot_getattr(row, Anum_deployment_target_condition, &isnull);
+	deployment.condition = isnull ? NULL : (Condition *) PG_DETOAST_DATUM_COPY(value);
+	deployment.priority = DatumGetInt32(slot_getattr(row, Anum_deployment_priority, &isnull));
+	deployment.created_at = DatumGetTimestampTz(slot_getattr(row, Anum_deployment_created_at, &isnull));
+	deployment.revision = DatumGetInt64(slot_getattr(row, Anum_deployment_revision, &isnull));
+	return deployment;
+}
+
+/* All deployments that the active snapshot sees; in the current memory context. */
 static MatcherDeployment *
 read_deployments(int *count)
 {
-	static SPIPlanPtr plan = NULL;
-	MatcherDeployment *deployments;
-	TupleDesc	desc;
+	int			limit = 1024;
+	MatcherDeployment *deployments = palloc(sizeof(MatcherDeployment) * limit);
+	Relation	table = table_open(settlement_table("deployment"), AccessShareLock);
+	TableScanDesc scan = table_beginscan(table, GetActiveSnapshot(), 0, NULL);
+	TupleTableSlot *row = table_slot_create(table, NULL);
 
-	owner_plan(&plan, "SELECT deployment_id, target_condition, priority, created_at, revision"
-			   " FROM twinset.deployment", 0, NULL);
-	*count = (int) owner_read(plan, NULL);
-	desc = SPI_tuptable->tupdesc;
-	deployments = MemoryContextAllocHuge(CurrentMemoryContext,
-										 sizeof(MatcherDeployment) * Max(*count, 1));
-	for (int i = 0; i < *count; i++)
+	*count = 0;
+	while (table_scan_getnextslot(scan, ForwardScanDirection, row))
 	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		Datum		condition;
-		bool		isnull;
-
 		CHECK_FOR_INTERRUPTS();
-		memset(&deployments[i], 0, sizeof(MatcherDeployment));
-		deployments[i].deployment_id = TextDatumGetCString(SPI_getbinval(tuple, desc, 1, &isnull));
-		condition = SPI_getbinval(tuple, desc, 2, &isnull);
-		deployments[i].condition = isnull ? NULL : DatumGetConditionP(condition);
-		deployments[i].priority = DatumGetInt32(SPI_getbinval(tuple, desc, 3, &isnull));
-		deployments[i].created_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 4, &isnull));
-		deployments[i].revision = DatumGetInt64(SPI_getbinval(tuple, desc, 5, &isnull));
+		if (*count == limit)
+		{
+			limit *= 2;
+			deployments = repalloc_huge(deployments, sizeof(MatcherDeployment) * limit);
+		}
+		deployments[(*count)++] = deployment_of_row(row);
 	}
+	ExecDropSingleTupleTableSlot(row);
+	table_endscan(scan);
+	table_close(table, NoLock);
 	return deployments;
+}
+
+/* Is the kept matcher that of the deployments which the active snapshot sees? */
+static bool
+kept_is_valid(void)
+{
+	return kept_matcher != NULL && kept_version == settlement_version() &&
+		kept_settlement == settlement_table("settlement") &&
+		!statement_is_open_on(settlement_table("deployment"));
 }
 
 Matcher *
@@ -72,10 +125,10 @@ deployments_matcher(void)
 	Matcher    *matcher;
 	int			count;
 
-	if (kept_matcher != NULL && kept_version == version &&
-		kept_settlement == settlement && !in_between)
+	if (kept_is_valid())
 		return kept_matcher;
 
+	asked_of_postings = 0;
 	deployments = read_deployments(&count);
 	if (in_between)
 		return matcher_build(CurrentMemoryContext, deployments, count);
@@ -89,25 +142,14 @@ deployments_matcher(void)
 	return kept_matcher;
 }
 
-HTAB *
-deployment_table(long size)
-{
-	HASHCTL		control;
-
-	memset(&control, 0, sizeof(control));
-	control.keysize = DEPLOYMENT_ID_SIZE;
-	control.entrysize = sizeof(DeploymentEntry);
-	control.hcxt = CurrentMemoryContext;
-	return hash_create("twinset deployments", Max(size, 16), &control,
-					   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-}
-
 Matcher *
 deployments_matcher_before(MemoryContext parent, List *images)
 {
 	int			count;
 	MatcherDeployment *deployments = read_deployments(&count);
-	HTAB	   *changed = deployment_table(list_length(images));
+	HASHCTL		control = {.keysize = DEPLOYMENT_ID_SIZE,.entrysize = DEPLOYMENT_ID_SIZE,.hcxt = CurrentMemoryContext};
+	HTAB	   *changed = hash_create("twinset changed deployments", Max(list_length(images), 16),
+									  &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	ListCell   *cell;
 	int			before = 0;
 
@@ -130,4 +172,104 @@ deployments_matcher_before(MemoryContext parent, List *images)
 	}
 	hash_destroy(changed);
 	return matcher_build(parent, deployments, before);
+}
+
+MatcherDeployment *
+deployments_read(List *ids, int *count)
+{
+	MatcherDeployment *deployments = MemoryContextAllocHuge(CurrentMemoryContext,
+															sizeof(MatcherDeployment) * Max(list_length(ids), 1));
+	Relation	table = table_open(settlement_table("deployment"), AccessShareLock);
+	KeyLookup  *lookup = key_lookup_begin(table, GetActiveSnapshot());
+	ListCell   *cell;
+
+	*count = 0;
+	foreach(cell, ids)
+	{
+		Datum		key = CStringGetTextDatum(lfirst(cell));
+		TupleTableSlot *row = key_lookup(lookup, key);
+
+		CHECK_FOR_INTERRUPTS();
+		if (row != NULL)
+			deployments[(*count)++] = deployment_of_row(row);
+		pfree(DatumGetPointer(key));
+	}
+	key_lookup_end(lookup);
+	table_close(table, NoLock);
+	return deployments;
+}
+
+bool
+deployment_ranks_above(const MatcherDeployment *a, const MatcherDeployment *b)
+{
+	if (a->priority != b->priority)
+		return a->priority > b->priority;
+	if (a->created_at != b->created_at)
+		return a->created_at > b->created_at;
+	return strcmp(a->deployment_id, b->deployment_id) > 0;
+}
+
+/* About how many deployments are there? */
+static double
+estimated_count(void)
+{
+	Relation	table = table_open(settlement_table("deployment"), AccessShareLock);
+	BlockNumber pages;
+	double		tuples;
+	double		all_visible;
+
+	estimate_rel_size(table, NULL, &pages, &tuples, &all_visible);
+	table_close(table, NoLock);
+	return tuples;
+}
+
+/* Are the compiled deployments to be asked, for one more device? */
+static bool
+matcher_pays(void)
+{
+	if (match_by != MATCH_BY_COST)
+		return match_by == MATCH_BY_MATCHER;
+	return kept_is_valid() || ++asked_of_postings * DEVICE_COST > estimated_count();
+}
+
+const char *
+deployments_winner(const char *device_id, int device_id_length, JsonbContainer *tags)
+{
+	Matcher    *matcher;
+	int			count;
+	int			winner;
+
+	if (!matcher_pays())
+		return postings_winner(device_id, device_id_length, tags);
+	matcher = deployments_matcher();
+	winner = matcher_winner(matcher, device_id, device_id_length, tags);
+	return winner < 0 ? NULL : matcher_deployments(matcher, &count)[winner].deployment_id;
+}
+
+List *
+deployments_targeting(const char *device_id, int device_id_length, JsonbContainer *tags)
+{
+	List	   *targeting = NIL;
+	Matcher    *matcher;
+	const int  *ranks;
+	int			matches;
+	int			count;
+
+	if (!matcher_pays())
+		return postings_all(device_id, device_id_length, tags);
+	matcher = deployments_matcher();
+	matches = matcher_all(matcher, device_id, device_id_length, tags, &ranks);
+	for (int i = 0; i < matches; i++)
+		targeting = lappend(targeting, (void *) matcher_deployments(matcher, &count)[ranks[i]].deployment_id);
+	return targeting;
+}
+
+void
+deployments_init(void)
+{
+	DefineCustomEnumVariable("twinset.match_by",
+							 "How a device is matched: by what costs less, or always by one of the two.",
+							 "For tests: the result is the same.",
+							 &match_by, MATCH_BY_COST, match_by_values,
+							 PGC_USERSET, GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
 }

@@ -12,7 +12,6 @@
 
 #include "matcher.h"
 #include "nodes/pg_list.h"
-#include "utils/hsearch.h"
 
 /* a deployment's id, at most 128 characters of ASCII, with its end */
 #define DEPLOYMENT_ID_SIZE	129
@@ -38,14 +37,30 @@ extern Matcher *deployments_matcher(void);
  */
 extern Matcher *deployments_matcher_before(MemoryContext parent, List *images);
 
-/* an entry of a table of deployments by id */
-typedef struct DeploymentEntry
-{
-	char		deployment_id[DEPLOYMENT_ID_SIZE];	/* the key */
-	int			rank;			/* the caller's: a rank, or nothing */
-} DeploymentEntry;
+/*
+ * deployments_read: those of the deployments with these ids (a list of char *)
+ * that the active snapshot sees; in the current memory context.  Cost: a
+ * look-up by key for each.
+ */
+extern MatcherDeployment *deployments_read(List *ids, int *count);
 
-/* an empty table of DeploymentEntry, in the current memory context */
-extern HTAB *deployment_table(long size);
+/*
+ * deployments_winner: the id of the deployment that wins a live device with
+ * these tags, for the active snapshot; NULL where none targets it.  By the
+ * compiled deployments where the backend has them, or has asked for so many
+ * devices that compiling them pays; else by the stored postings.  Between
+ * owner_begin() and owner_end().
+ */
+extern const char *deployments_winner(const char *device_id, int device_id_length,
+									  JsonbContainer *tags);
+
+/* likewise the ids of all that target it (char *), the winner first */
+extern List *deployments_targeting(const char *device_id, int device_id_length,
+								   JsonbContainer *tags);
+
+/* does a rank above b? */
+extern bool deployment_ranks_above(const MatcherDeployment *a, const MatcherDeployment *b);
+
+extern void deployments_init(void);
 
 #endif							/* TWINSET_DEPLOYMENTS_H */

@@ -45,6 +45,9 @@ static int64 newest_revision = 0;
 /* the newest revision that the row had when the lock was taken, or has by now */
 static int64 kept_revision = 0;
 
+/* the same when the lock was taken */
+static int64 revision_before = 0;
+
 Oid
 settlement_table(const char *name)
 {
@@ -73,6 +76,7 @@ update_row(bool draw_version)
 				 errhint("The extension twinset is damaged: drop and create it again.")));
 	kept_revision = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	newest_revision = Max(newest_revision, kept_revision);
+	revision_before = newest_revision;
 }
 
 void
@@ -160,4 +164,22 @@ settlement_keep_revision(void)
 	owner_execute(plan, &revision, NULL, NULL);
 	owner_end(&owner);
 	kept_revision = newest_revision;
+}
+
+int64
+settlement_revision_before(void)
+{
+	return revision_before;
+}
+
+void
+settlement_next_command(void)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetActiveSnapshot());
+
+	PopActiveSnapshot();
+	CommandCounterIncrement();
+	PushCopiedSnapshot(snapshot);
+	UpdateActiveSnapshotCommandId();
+	UnregisterSnapshot(snapshot);
 }

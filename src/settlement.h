@@ -53,6 +53,12 @@ extern void settlement_note_revision(int64 revision);
 /* write down the newest revision, where it is newer than the row's */
 extern void settlement_keep_revision(void);
 
+/* the newest revision that was known when this transaction last took the lock */
+extern int64 settlement_revision_before(void);
+
+/* what the settlement has written is seen by what it does next, with the same snapshot */
+extern void settlement_next_command(void);
+
 /* the OID of one of the extension's tables; InvalidOid where there is none */
 extern Oid	settlement_table(const char *name);
 

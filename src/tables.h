@@ -58,7 +58,20 @@
 #define Anum_assignment_device_id		1
 #define Anum_assignment_deployment_id	2
 #define Anum_assignment_assigned_at		3
-#define Natts_assignment				3
+
+/* tally */
+#define Anum_tally_deployment_id		1
+#define Anum_tally_target				2
+#define Anum_tally_actual				3
+#define Anum_tally_healthy				4
+#define Anum_tally_unhealthy			5
+
+/* posting */
+#define Anum_posting_term				1
+#define Anum_posting_priority			2
+#define Anum_posting_created_at			3
+#define Anum_posting_deployment_id		4
+#define Anum_posting_target_condition	5
 
 /*
  * companion: the OID of a table or sequence that stands beside the one that

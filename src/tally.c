@@ -20,19 +20,24 @@
 #include "tally.h"
 
 void
+tally_won(Tally *tally, int64 revision, const DeviceState *state, int sign)
+{
+	tally->actual += sign;
+	if (!state->reported || state->revision != revision)
+		return;
+	if (state->code == REPORT_CODE_HEALTHY)
+		tally->healthy += sign;
+	else
+		tally->unhealthy += sign;
+}
+
+void
 tally_winner(Tally *tallies, Matcher *matcher, int rank, const DeviceState *state, int sign)
 {
 	int			count;
 
-	if (rank < 0)
-		return;
-	tallies[rank].actual += sign;
-	if (!state->reported || state->revision != matcher_deployments(matcher, &count)[rank].revision)
-		return;
-	if (state->code == REPORT_CODE_HEALTHY)
-		tallies[rank].healthy += sign;
-	else
-		tallies[rank].unhealthy += sign;
+	if (rank >= 0)
+		tally_won(&tallies[rank], matcher_deployments(matcher, &count)[rank].revision, state, sign);
 }
 
 int

@@ -21,6 +21,12 @@ typedef struct Tally
 	int64		unhealthy;
 } Tally;
 
+static inline bool
+tally_is_zero(const Tally *tally)
+{
+	return tally->target == 0 && tally->actual == 0 && tally->healthy == 0 && tally->unhealthy == 0;
+}
+
 /* what counts of a device */
 typedef struct DeviceState
 {
@@ -35,8 +41,14 @@ typedef struct DeviceState
 #define REPORT_CODE_HEALTHY	200
 
 /*
- * tally_winner: add to (sign 1) or take from (-1) the winner's counts what a
- * device in this state adds; nothing where rank is -1.
+ * tally_won: add to (sign 1) or take from (-1) the counts of a deployment with
+ * this revision what a device in this state adds that it wins.
+ */
+extern void tally_won(Tally *tally, int64 revision, const DeviceState *state, int sign);
+
+/*
+ * tally_winner: the same to the winner's counts by its rank; nothing where that
+ * is -1.
  */
 extern void tally_winner(Tally *tallies, Matcher *matcher, int rank,
 						 const DeviceState *state, int sign);

@@ -12,6 +12,7 @@
 
 #include "change_log.h"
 #include "deployment_change.h"
+#include "deployments.h"
 #include "settle_at_commit.h"
 #include "statement.h"
 
@@ -27,5 +28,6 @@ _PG_init(void)
 	change_log_init();
 	deployment_change_init();
 	settle_at_commit_init();
+	deployments_init();
 	MarkGUCPrefixReserved("twinset");
 }

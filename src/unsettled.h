@@ -11,6 +11,7 @@
 #include "compat.h"
 
 #include "utils/hsearch.h"
+#include "utils/snapshot.h"
 
 #include "assignment.h"
 #include "tally.h"

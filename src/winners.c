@@ -124,19 +124,16 @@ twinset_winner_of(PG_FUNCTION_ARGS)
 	Jsonb	   *tags = PG_GETARG_JSONB_P(1);
 	MemoryContext caller = CurrentMemoryContext;
 	OwnerContext owner;
-	Matcher    *matcher;
-	int			winner;
-	int			count;
+	const char *winner;
 	text	   *result = NULL;
 
 	owner_begin(&owner, settlement_table("settlement"));
-	matcher = deployments_matcher();
-	winner = matcher_winner(matcher, VARDATA_ANY(device_id), VARSIZE_ANY_EXHDR(device_id), &tags->root);
-	if (winner >= 0)
+	winner = deployments_winner(VARDATA_ANY(device_id), VARSIZE_ANY_EXHDR(device_id), &tags->root);
+	if (winner != NULL)
 	{
 		MemoryContext inner = MemoryContextSwitchTo(caller);
 
-		result = cstring_to_text(matcher_deployments(matcher, &count)[winner].deployment_id);
+		result = cstring_to_text(winner);
 		MemoryContextSwitchTo(inner);
 	}
 	owner_end(&owner);
@@ -155,23 +152,19 @@ twinset_targeting(PG_FUNCTION_ARGS)
 	text	   *device_id = PG_GETARG_TEXT_PP(0);
 	Jsonb	   *tags = PG_GETARG_JSONB_P(1);
 	OwnerContext owner;
-	Matcher    *matcher;
-	const int  *ranks;
-	int			matches;
-	int			count;
+	List	   *targeting;
+	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
 	owner_begin(&owner, settlement_table("settlement"));
-	matcher = deployments_matcher();
-	matches = matcher_all(matcher, VARDATA_ANY(device_id), VARSIZE_ANY_EXHDR(device_id),
-						  &tags->root, &ranks);
-	for (int i = 0; i < matches; i++)
+	targeting = deployments_targeting(VARDATA_ANY(device_id), VARSIZE_ANY_EXHDR(device_id), &tags->root);
+	foreach(cell, targeting)
 	{
 		Datum		values[2];
 		bool		nulls[2] = {false};
 
-		values[0] = Int32GetDatum(i + 1);
-		values[1] = CStringGetTextDatum(matcher_deployments(matcher, &count)[ranks[i]].deployment_id);
+		values[0] = Int32GetDatum(foreach_current_index(cell) + 1);
+		values[1] = CStringGetTextDatum(lfirst(cell));
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	owner_end(&owner);

@@ -177,6 +177,7 @@ sub next_statement
 		return ('set', 'SET twinset.settle_after = ' . pick(0, 0, 1, 2, 5, 1000)) if $chance < 0.42;
 		return ('set', 'SET force_parallel_mode = ' . pick('off', 'on')) if $chance < 0.43;
 		return ('discard', 'DISCARD PLANS') if $chance < 0.435;
+		return ('set', 'SET twinset.match_by = ' . pick('cost', 'postings', 'matcher')) if $chance < 0.44;
 		return ('set', 'SET ' . pick('enable_nestloop', 'enable_hashjoin', 'enable_mergejoin', 'enable_bitmapscan')
 			  . ' = ' . pick('off', 'on')) if $chance < 0.45;
 	}
