@@ -89,6 +89,8 @@ struct Matcher
 	int			cursor_count;
 	int			cursor_limit;	/* allocated */
 	int		   *targeting;		/* what matcher_all returned last */
+	int		   *gained;			/* what matcher_difference returned last, beside targeting */
+	PathSet    *mentioned;		/* by rank, the condition's paths */
 };
 
 /* a deployment that goes under a term */
@@ -126,7 +128,9 @@ static uint32 mentions_of(void *build, uint64 term);
 static void file_deployment(Build *build, int rank);
 static void add_filing(Build *build, uint64 hash, int rank);
 static void lay_out_postings(Build *build);
-static void start_asking(Matcher *matcher, const Device *device);
+static void start_asking(Matcher *matcher);
+static void look_up_device(Matcher *matcher, const Device *device);
+static void order_cursors(Matcher *matcher);
 static void look_up_term(void *matcher, uint64 hash);
 static void add_cursor(Matcher *matcher, const int *ranks, int count);
 static int	next_candidate(Matcher *matcher);
@@ -187,7 +191,9 @@ matcher_winner(Matcher *matcher, const char *device_id, int device_id_length,
 	MemoryContext caller = MemoryContextSwitchTo(matcher->scratch);
 	int			rank;
 
-	start_asking(matcher, &device);
+	start_asking(matcher);
+	look_up_device(matcher, &device);
+	order_cursors(matcher);
 	do
 	{
 		rank = next_candidate(matcher);
@@ -212,7 +218,9 @@ matcher_all(Matcher *matcher, const char *device_id, int device_id_length,
 	int			count = 0;
 	int			rank;
 
-	start_asking(matcher, &device);
+	start_asking(matcher);
+	look_up_device(matcher, &device);
+	order_cursors(matcher);
 	while ((rank = next_candidate(matcher)) >= 0)
 	{
 		if (targets(matcher, rank, &device))
@@ -223,6 +231,75 @@ matcher_all(Matcher *matcher, const char *device_id, int device_id_length,
 	MemoryContextReset(matcher->scratch);
 	*ranks = matcher->targeting;
 	return count;
+}
+
+/*
+ * matcher_difference: what of matcher_winner() and matcher_all() differs
+ * between two states of a device's tags, of which either can be missing.
+ */
+void
+matcher_difference(Matcher *matcher, const char *device_id, int device_id_length,
+				   JsonbContainer *before, JsonbContainer *after,
+				   MatcherDifference *difference)
+{
+	Device		old_device = {device_id, device_id_length, before};
+	Device		new_device = {device_id, device_id_length, after};
+	PathSet		changed = ~(PathSet) 0;
+	MemoryContext caller;
+	int			rank;
+
+	memset(difference, 0, sizeof(*difference));
+	difference->winner_before = before == NULL ? -1 :
+		matcher_winner(matcher, device_id, device_id_length, before);
+	difference->winner = after == NULL ? -1 :
+		matcher_winner(matcher, device_id, device_id_length, after);
+	difference->lost = matcher->targeting;
+	difference->gained = matcher->gained;
+
+	caller = MemoryContextSwitchTo(matcher->scratch);
+	start_asking(matcher);
+	if (before != NULL)
+		look_up_device(matcher, &old_device);
+	if (after != NULL)
+		look_up_device(matcher, &new_device);
+	if (before != NULL && after != NULL)
+		changed = paths_changed(before, after);
+	order_cursors(matcher);
+
+	while ((rank = next_candidate(matcher)) >= 0)
+	{
+		bool		did;
+		bool		does;
+
+		if (before != NULL && after != NULL && (matcher->mentioned[rank] & changed) == 0)
+			continue;
+		did = before != NULL && targets(matcher, rank, &old_device);
+		does = after != NULL && targets(matcher, rank, &new_device);
+		if (did && !does)
+			matcher->targeting[difference->lost_count++] = rank;
+		else if (does && !did)
+			matcher->gained[difference->gained_count++] = rank;
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(matcher->scratch);
+}
+
+int
+matcher_count(Matcher *matcher)
+{
+	return matcher->count;
+}
+
+const char *
+matcher_deployment_id(Matcher *matcher, int rank)
+{
+	return matcher->deployments[rank].deployment_id;
+}
+
+int64
+matcher_revision(Matcher *matcher, int rank)
+{
+	return matcher->deployments[rank].revision;
 }
 
 /*
@@ -270,7 +347,9 @@ copy_deployments(Matcher *matcher, const MatcherDeployment *deployments, int cou
 	matcher->deployments = MemoryContextAllocHuge(matcher->context,
 												  count * sizeof(MatcherDeployment));
 	matcher->targeting = MemoryContextAllocHuge(matcher->context, count * sizeof(int));
+	matcher->gained = MemoryContextAllocHuge(matcher->context, count * sizeof(int));
 	matcher->residual = MemoryContextAllocHuge(matcher->context, count * sizeof(int));
+	matcher->mentioned = MemoryContextAllocHuge(matcher->context, count * sizeof(PathSet));
 	if (count > 0)
 		memcpy(matcher->deployments, deployments, count * sizeof(MatcherDeployment));
 	qsort(matcher->deployments, count, sizeof(MatcherDeployment), compare_deployments);
@@ -296,6 +375,7 @@ copy_deployments(Matcher *matcher, const MatcherDeployment *deployments, int cou
 			Size		condition_size = VARSIZE(deployment->condition);
 
 			deployment->condition = memcpy(at, deployment->condition, condition_size);
+			matcher->mentioned[rank] = paths_of_condition(deployment->condition);
 			at += CONDITION_ALIGN(condition_size);
 		}
 		deployment->deployment_id = memcpy(at, deployment->deployment_id, id_size);
@@ -445,17 +525,27 @@ lay_out_postings(Build *build)
 }
 
 /*
- * Find the lists of candidates and make a heap of them.
+ * Find the lists of candidates: the residual ones, and those of one device or
+ * two; then make a heap of them.
  */
 static void
-start_asking(Matcher *matcher, const Device *device)
+start_asking(Matcher *matcher)
 {
 	matcher->cursor_count = 0;
 	if (matcher->residual_count > 0)
 		add_cursor(matcher, matcher->residual, matcher->residual_count);
+}
+
+static void
+look_up_device(Matcher *matcher, const Device *device)
+{
 	terms_of_device(device->id, device->id_length, device->tags, matcher->paths,
 					look_up_term, matcher);
+}
 
+static void
+order_cursors(Matcher *matcher)
+{
 	for (int i = matcher->cursor_count / 2 - 1; i >= 0; i--)
 		sift_down(matcher, i);
 }

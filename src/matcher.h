@@ -54,6 +54,36 @@ extern int	matcher_winner(Matcher *matcher, const char *device_id, int device_id
 extern int	matcher_all(Matcher *matcher, const char *device_id, int device_id_length,
 						JsonbContainer *tags, const int **ranks);
 
+/* what a change of a device's tags changes */
+typedef struct MatcherDifference
+{
+	int			winner_before;	/* -1: none */
+	int			winner;			/* with the new tags; -1: none */
+	int			lost_count;
+	const int  *lost;			/* targeted it with the old tags and no longer do */
+	int			gained_count;
+	const int  *gained;			/* do now and did not */
+} MatcherDifference;
+
+/*
+ * matcher_difference: what of matcher_winner() and matcher_all() differs
+ * between two states of a device's tags; NULL: it is not there, and nothing
+ * targets it.  The lists are ascending, and valid as those of matcher_all().
+ *
+ * Cost: conditions that mention no path where the two differ are passed over.
+ */
+extern void matcher_difference(Matcher *matcher, const char *device_id, int device_id_length,
+							   JsonbContainer *before, JsonbContainer *after,
+							   MatcherDifference *difference);
+
+/*
+ * Of one deployment by its rank, below matcher_count().  Arrays by rank are
+ * made with this length.
+ */
+extern int	matcher_count(Matcher *matcher);
+extern const char *matcher_deployment_id(Matcher *matcher, int rank);
+extern int64 matcher_revision(Matcher *matcher, int rank);
+
 /* bytes that the matcher holds */
 extern Size matcher_size(Matcher *matcher);
 

@@ -83,6 +83,25 @@ typedef struct Walk
 	void	   *arg;			/* the visitor's */
 } Walk;
 
+/*
+ * The members of an object, one after the other.  The container is read as
+ * jsonb.h describes it: first the entries of all keys, then those of all
+ * values, then the data of both in the same order.  Keys are ordered by
+ * length, then by bytes.
+ */
+typedef struct Members
+{
+	const JEntry *keys;
+	const JEntry *values;
+	const char *data;
+	uint32		count;
+	uint32		next;			/* the member behind this one */
+	uint32		key;			/* this one's key, in data */
+	uint32		key_end;
+	uint32		value;			/* its value, in data, padding before it included */
+	uint32		value_end;
+} Members;
+
 static bool is_equality(const ConditionNode *node);
 static void visit_mentioned(const ConditionNode *node, TermVisitor visit, void *arg);
 static uint64 choose(Choice *choice, const ConditionNode *node);
@@ -95,6 +114,9 @@ static int	compare_terms(const void *a, const void *b);
 static void visit_object(const Walk *walk, JsonbContainer *object, uint64 path);
 static void visit_value(const Walk *walk, uint64 path, bool compared, bool entered,
 						JEntry entry, const char *data, uint32 offset, uint32 end);
+static PathSet paths_of_node(const ConditionNode *node);
+static PathSet paths_in(JEntry entry, const char *data, uint32 offset, uint64 path);
+static PathSet paths_differing(JsonbContainer *before, JsonbContainer *after, uint64 path);
 static uint64 hash_path(const ConditionPath *path);
 static uint64 hash_literal(uint64 path, const ConditionLiteral *literal);
 
@@ -341,43 +363,63 @@ terms_of_device(const char *device_id, int device_id_length, JsonbContainer *tag
 		visit_object(&walk, tags, TAGS_PATH);
 }
 
+static inline void
+members_begin(Members *members, const JsonbContainer *object)
+{
+	members->count = JsonContainerSize(object);
+	members->keys = object->children;
+	members->values = object->children + members->count;
+	members->data = (const char *) (members->values + members->count);
+	members->next = 0;
+	members->key_end = 0;
+	members->value_end = getJsonbOffset(object, members->count);
+}
+
+static inline bool
+members_next(Members *members)
+{
+	if (members->next == members->count)
+		return false;
+	members->key = members->key_end;
+	members->value = members->value_end;
+	JBE_ADVANCE_OFFSET(members->key_end, members->keys[members->next]);
+	JBE_ADVANCE_OFFSET(members->value_end, members->values[members->next]);
+	members->next++;
+	return true;
+}
+
+static inline JEntry
+member_entry(const Members *members)
+{
+	return members->values[members->next - 1];
+}
+
+static inline uint64
+member_path(const Members *members, uint64 path)
+{
+	return hash_key(path, members->data + members->key, members->key_end - members->key);
+}
+
 /*
  * The terms of an object's members.
- *
- * The container is read as jsonb.h describes it: first the entries of all
- * keys, then those of all values, then the data of both in the same order.
  */
 static void
 visit_object(const Walk *walk, JsonbContainer *object, uint64 path)
 {
-	uint32		count = JsonContainerSize(object);
-	const JEntry *keys = object->children;
-	const JEntry *values = object->children + count;
-	const char *data = (const char *) (values + count);
-	uint32		key_end = 0;
-	uint32		value_end = getJsonbOffset(object, count);
+	Members		members;
 
 	check_stack_depth();
 
-	for (uint32 i = 0; i < count; i++)
+	members_begin(&members, object);
+	while (members_next(&members))
 	{
-		uint32		key = key_end;
-		uint32		value = value_end;
-		uint64		member;
+		uint64		member = member_path(&members, path);
+		const Path *found = NULL;
 
-		JBE_ADVANCE_OFFSET(key_end, keys[i]);
-		JBE_ADVANCE_OFFSET(value_end, values[i]);
-		member = hash_key(path, data + key, key_end - key);
-		if (walk->paths == NULL)
-			visit_value(walk, member, true, true, values[i], data, value, value_end);
-		else
-		{
-			const Path *found = paths_lookup(walk->paths->table, member);
-
-			if (found != NULL)
-				visit_value(walk, member, found->compared, found->entered,
-							values[i], data, value, value_end);
-		}
+		if (walk->paths != NULL && (found = paths_lookup(walk->paths->table, member)) == NULL)
+			continue;
+		visit_value(walk, member, found == NULL || found->compared, found == NULL || found->entered,
+					member_entry(&members), members.data, members.value, members.value_end);
 	}
 }
 
@@ -408,6 +450,179 @@ visit_value(const Walk *walk, uint64 path, bool compared, bool entered,
 		walk->visit(walk->arg, hash_constant(path, CONDITION_FALSE));
 	else
 		walk->visit(walk->arg, hash_constant(path, CONDITION_NULL));
+}
+
+static inline PathSet
+path_set(uint64 path)
+{
+	return UINT64CONST(1) << (path & 63);
+}
+
+PathSet
+paths_of_condition(const Condition *condition)
+{
+	return paths_of_node(&condition->root);
+}
+
+static PathSet
+paths_of_node(const ConditionNode *node)
+{
+	PathSet		paths = 0;
+
+	check_stack_depth();
+
+	switch ((ConditionNodeKind) node->kind)
+	{
+		case CONDITION_NOTHING:
+		case CONDITION_EVERYTHING:
+		case CONDITION_SAMPLE:
+			break;
+
+		case CONDITION_AND:
+		case CONDITION_OR:
+		case CONDITION_NOT:
+			{
+				const ConditionNode *child = condition_first_child(node);
+
+				for (int i = 0; i < node->count; i++, child = condition_next(child))
+					paths |= paths_of_node(child);
+				break;
+			}
+
+		case CONDITION_COMPARE:
+		case CONDITION_IN:
+		case CONDITION_IS_DEFINED:
+		case CONDITION_STARTSWITH:
+			if (condition_path(node)->count > 0)
+				paths = path_set(hash_path(condition_path(node)));
+			break;
+	}
+	return paths;
+}
+
+/*
+ * paths_changed: the paths where the two tags differ.
+ *
+ * Where both have an object at a path, the path itself is not among them:
+ * nothing can be said of an object but that it is there.
+ */
+PathSet
+paths_changed(JsonbContainer *before, JsonbContainer *after)
+{
+	if (!JsonContainerIsObject(before) || !JsonContainerIsObject(after))
+		return ~(PathSet) 0;
+	return paths_differing(before, after, TAGS_PATH);
+}
+
+/* the path, and what goes on from it */
+static PathSet
+paths_in(JEntry entry, const char *data, uint32 offset, uint64 path)
+{
+	PathSet		paths = path_set(path);
+
+	check_stack_depth();
+
+	if (JBE_ISCONTAINER(entry))
+	{
+		JsonbContainer *container = (JsonbContainer *) (data + INTALIGN(offset));
+		Members		members;
+
+		if (JsonContainerIsObject(container))
+		{
+			members_begin(&members, container);
+			while (members_next(&members))
+				paths |= paths_in(member_entry(&members), members.data, members.value,
+								  member_path(&members, path));
+		}
+	}
+	return paths;
+}
+
+static inline PathSet
+paths_in_member(const Members *members, uint64 path)
+{
+	return paths_in(member_entry(members), members->data, members->value,
+					member_path(members, path));
+}
+
+/* the object that is the member's value, or NULL */
+static JsonbContainer *
+member_object(const Members *members)
+{
+	JsonbContainer *container = (JsonbContainer *) (members->data + INTALIGN(members->value));
+
+	return JBE_ISCONTAINER(member_entry(members)) && JsonContainerIsObject(container) ? container : NULL;
+}
+
+/*
+ * The member is in both: the paths there where it differs.  Bytes differ
+ * wherever values do; 1 and 1.0 differ too, and it does no harm.
+ */
+static PathSet
+paths_differing_in_member(const Members *before, const Members *after, uint64 path)
+{
+	JEntry		was = member_entry(before);
+	JEntry		is = member_entry(after);
+	JsonbContainer *object_before = member_object(before);
+	JsonbContainer *object_after = member_object(after);
+	uint32		start = before->value;
+	uint32		other_start = after->value;
+
+	if (object_before != NULL && object_after != NULL)
+		return paths_differing(object_before, object_after, member_path(before, path));
+	if (JBE_ISCONTAINER(was) || JBE_ISNUMERIC(was))
+		start = INTALIGN(start);
+	if (JBE_ISCONTAINER(is) || JBE_ISNUMERIC(is))
+		other_start = INTALIGN(other_start);
+	if ((was & JENTRY_TYPEMASK) == (is & JENTRY_TYPEMASK) &&
+		before->value_end - start == after->value_end - other_start &&
+		memcmp(before->data + start, after->data + other_start, before->value_end - start) == 0)
+		return 0;
+	return paths_in_member(before, path) | paths_in_member(after, path);
+}
+
+/* as jsonb orders keys */
+static int
+compare_keys(const Members *a, const Members *b)
+{
+	uint32		a_length = a->key_end - a->key;
+	uint32		b_length = b->key_end - b->key;
+
+	if (a_length != b_length)
+		return a_length < b_length ? -1 : 1;
+	return memcmp(a->data + a->key, b->data + b->key, a_length);
+}
+
+/* Both are gone through in the order of their keys. */
+static PathSet
+paths_differing(JsonbContainer *before, JsonbContainer *after, uint64 path)
+{
+	Members		was;
+	Members		is;
+	PathSet		paths = 0;
+	bool		more_before;
+	bool		more_after;
+
+	check_stack_depth();
+
+	members_begin(&was, before);
+	members_begin(&is, after);
+	more_before = members_next(&was);
+	more_after = members_next(&is);
+	while (more_before || more_after)
+	{
+		int			order = !more_before ? 1 : !more_after ? -1 : compare_keys(&was, &is);
+
+		if (order == 0)
+			paths |= paths_differing_in_member(&was, &is, path);
+		else
+			paths |= paths_in_member(order < 0 ? &was : &is, path);
+		if (order <= 0)
+			more_before = members_next(&was);
+		if (order >= 0)
+			more_after = members_next(&is);
+	}
+	return paths;
 }
 
 TermPaths *

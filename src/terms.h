@@ -67,6 +67,21 @@ extern bool terms_of_condition(const Condition *condition, TermWeigher weigh, vo
 extern void terms_of_device(const char *device_id, int device_id_length, JsonbContainer *tags,
 							const TermPaths *paths, TermVisitor visit, void *arg);
 
+/*
+ * A set of paths, a bit for each of 64 classes of them: two sets that have a
+ * path in common have a bit in common.  deviceId is in none.
+ */
+typedef uint64 PathSet;
+
+/* the paths that the condition mentions */
+extern PathSet paths_of_condition(const Condition *condition);
+
+/*
+ * paths_changed: the paths where the two tags differ.  On tags that differ
+ * nowhere else, a condition that mentions none of them gives the same.
+ */
+extern PathSet paths_changed(JsonbContainer *before, JsonbContainer *after);
+
 /* an empty filter in this context, and another path that it lets through */
 extern TermPaths *term_paths_create(MemoryContext context);
 extern void term_paths_add(TermPaths *paths, const ConditionPath *path);

@@ -5,7 +5,7 @@
 SET client_min_messages = warning;
 SET search_path = public, twinset;
 
-SELECT plan(14);
+SELECT plan(17);
 SELECT diag('seed ' || :'seed');
 SELECT setseed((:seed % 1000000) / 1000000.0) \g /dev/null
 
@@ -13,6 +13,11 @@ CREATE FUNCTION matcher_test_answers(ids text[], conditions target_condition[], 
 									 created timestamptz[], device_ids text[], tags jsonb[],
 									 OUT device integer, OUT winner text, OUT targeting text[])
 RETURNS SETOF record LANGUAGE c VOLATILE STRICT AS :'module', 'matcher_test_answers';
+CREATE FUNCTION matcher_test_differences(ids text[], conditions target_condition[], priorities integer[],
+										 created timestamptz[], device_ids text[], before jsonb[], after jsonb[],
+										 OUT device integer, OUT winner_before text, OUT winner text,
+										 OUT lost text[], OUT gained text[])
+RETURNS SETOF record LANGUAGE c VOLATILE STRICT AS :'module', 'matcher_test_differences';
 CREATE FUNCTION matcher_test_growth(ids text[], conditions target_condition[], priorities integer[],
 									created timestamptz[], device_ids text[], tags jsonb[])
 RETURNS bigint LANGUAGE c VOLATILE STRICT AS :'module', 'matcher_test_growth';
@@ -208,6 +213,56 @@ SELECT cmp_ok((SELECT count(DISTINCT winner) FROM expected WHERE fleet LIKE 'ran
 SELECT is_empty(format('SELECT * FROM difference WHERE fleet = %L', fleet),
 				fleet || ': every answer is the recomputed one')
 FROM (SELECT DISTINCT fleet FROM device WHERE fleet NOT LIKE 'random %' ORDER BY fleet) AS edge;
+
+/*
+ * A device's tags change: into all that another device has, or a part of it
+ * (at some key, what the other has there, or nothing); it comes and goes.
+ */
+CREATE TABLE changed AS
+SELECT fleet, id, tags AS before, tags AS after FROM device WHERE false;
+INSERT INTO changed
+SELECT device.fleet, device.id, device.tags, other.tags
+FROM device JOIN LATERAL (SELECT tags FROM device AS d WHERE d.fleet = device.fleet
+						  ORDER BY md5(d.id || device.id) LIMIT 1) AS other ON true;
+INSERT INTO changed
+SELECT device.fleet, device.id, device.tags,
+	   CASE WHEN other.tags ? part.key THEN device.tags || jsonb_build_object(part.key, other.tags->part.key)
+			ELSE device.tags - part.key END
+FROM device JOIN LATERAL (SELECT id, tags FROM device AS d WHERE d.fleet = device.fleet
+						  ORDER BY md5(d.id || device.id || 'part') LIMIT 4) AS other ON true
+	 JOIN LATERAL (SELECT key FROM (SELECT jsonb_object_keys(device.tags || other.tags) AS key) AS k
+				   ORDER BY md5(key || device.id || other.id) LIMIT 1) AS part ON true;
+INSERT INTO changed SELECT fleet, id, tags, jsonb_set(tags, '{o,a}', '"x"') FROM device WHERE tags ? 'o';
+INSERT INTO changed SELECT fleet, id, tags, tags #- '{o,b}' FROM device WHERE tags ? 'o';
+INSERT INTO changed SELECT fleet, id, tags, NULL FROM device;
+INSERT INTO changed SELECT fleet, id, NULL, tags FROM device;
+
+CREATE TABLE answered_differences AS
+SELECT asked.fleet, c.ids[device] AS id, c.before[device] AS before, c.after[device] AS after,
+	   winner_before, winner, lost, gained
+FROM asked JOIN (SELECT fleet, array_agg(id) AS ids, array_agg(before) AS before, array_agg(after) AS after
+				 FROM changed GROUP BY fleet) AS c USING (fleet),
+	 matcher_test_differences(asked.ids, conditions, priorities, created, c.ids, c.before, c.after);
+
+CREATE TABLE expected_differences AS
+SELECT fleet, id, before, after, was.targeting[1] AS winner_before, now.targeting[1] AS winner,
+	   ARRAY(SELECT x FROM unnest(was.targeting) WITH ORDINALITY AS u (x, o)
+			 WHERE x <> ALL (now.targeting) ORDER BY o) AS lost,
+	   ARRAY(SELECT x FROM unnest(now.targeting) WITH ORDINALITY AS u (x, o)
+			 WHERE x <> ALL (was.targeting) ORDER BY o) AS gained
+FROM changed,
+	LATERAL (SELECT coalesce(array_agg(deployment.id::text ORDER BY priority DESC, created DESC, deployment.id COLLATE "C" DESC)
+							 FILTER (WHERE matches(changed.id, changed.before, deployment.condition)), '{}') AS targeting
+			 FROM deployment WHERE deployment.fleet = changed.fleet) AS was,
+	LATERAL (SELECT coalesce(array_agg(deployment.id::text ORDER BY priority DESC, created DESC, deployment.id COLLATE "C" DESC)
+							 FILTER (WHERE matches(changed.id, changed.after, deployment.condition)), '{}') AS targeting
+			 FROM deployment WHERE deployment.fleet = changed.fleet) AS now;
+
+SELECT is((SELECT count(*) FROM answered_differences), (SELECT count(*) FROM changed), 'each change is answered');
+SELECT is_empty($$ SELECT * FROM answered_differences EXCEPT SELECT * FROM expected_differences $$,
+				'every difference is the recomputed one');
+SELECT cmp_ok((SELECT count(*) FROM expected_differences WHERE lost <> '{}' AND gained <> '{}'), '>', 1000::bigint,
+			  'many changes lose some and gain others');
 
 SELECT is((SELECT targeting FROM answered WHERE fleet = 'one rank'),
 		  ARRAY['first', 'later', 'b!', 'a_1', 'a.1', 'a-1', 'a''b', 'a', '%', 'latest'],

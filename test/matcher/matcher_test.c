@@ -22,6 +22,7 @@
 PG_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(matcher_test_answers);
+PG_FUNCTION_INFO_V1(matcher_test_differences);
 PG_FUNCTION_INFO_V1(matcher_test_growth);
 
 /* the elements of an array */
@@ -98,12 +99,9 @@ build_matcher(FunctionCallInfo fcinfo)
 static Datum
 id_of(Matcher *matcher, int rank)
 {
-	int			count;
-	MatcherDeployment *deployments = matcher_deployments(matcher, &count);
-
-	if (rank < 0 || rank >= count)
+	if (rank < 0 || rank >= matcher_count(matcher))
 		elog(ERROR, "no such rank: %d", rank);
-	return CStringGetTextDatum(deployments[rank].deployment_id);
+	return CStringGetTextDatum(matcher_deployment_id(matcher, rank));
 }
 
 /* The ids of some ranks, as text[]. */
@@ -154,7 +152,49 @@ matcher_test_answers(PG_FUNCTION_ARGS)
 }
 
 /*
- * matcher_test_growth(the same) -> bigint
+ * matcher_test_differences(the same but for device_ids text[], before jsonb[], after jsonb[])
+ *		-> setof (device integer, winner_before text, winner text, lost text[], gained text[])
+ *
+ * For each device in turn; NULL tags: it is not there.
+ */
+Datum
+matcher_test_differences(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Matcher    *matcher = build_matcher(fcinfo);
+	Elements	device_ids = elements_of(PG_GETARG_ARRAYTYPE_P(4));
+	Elements	before = elements_of(PG_GETARG_ARRAYTYPE_P(5));
+	Elements	after = elements_of(PG_GETARG_ARRAYTYPE_P(6));
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < device_ids.count; i++)
+	{
+		text	   *id = DatumGetTextPP(device_ids.values[i]);
+		MatcherDifference difference;
+		Datum		values[5];
+		bool		nulls[5] = {false};
+
+		matcher_difference(matcher, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id),
+						   before.nulls[i] ? NULL : &DatumGetJsonbP(before.values[i])->root,
+						   after.nulls[i] ? NULL : &DatumGetJsonbP(after.values[i])->root,
+						   &difference);
+		values[0] = Int32GetDatum(i + 1);
+		nulls[1] = difference.winner_before < 0;
+		if (!nulls[1])
+			values[1] = id_of(matcher, difference.winner_before);
+		nulls[2] = difference.winner < 0;
+		if (!nulls[2])
+			values[2] = id_of(matcher, difference.winner);
+		values[3] = ids_of(matcher, difference.lost, difference.lost_count);
+		values[4] = ids_of(matcher, difference.gained, difference.gained_count);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	matcher_free(matcher);
+	return (Datum) 0;
+}
+
+/*
+ * matcher_test_growth(those of matcher_test_answers) -> bigint
  *
  * The bytes that the matcher and the caller's memory grow by while the same
  * devices are asked for again and again.
@@ -182,9 +222,13 @@ matcher_test_growth(PG_FUNCTION_ARGS)
 			text	   *id = (text *) DatumGetPointer(device_ids.values[i]);
 			JsonbContainer *container = &((Jsonb *) DatumGetPointer(tags.values[i]))->root;
 			const int  *ranks;
+			MatcherDifference difference;
 
 			(void) matcher_winner(matcher, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), container);
 			(void) matcher_all(matcher, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), container, &ranks);
+			matcher_difference(matcher, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), container,
+							   &((Jsonb *) DatumGetPointer(tags.values[(i + 1) % tags.count]))->root,
+							   &difference);
 		}
 		last = matcher_size(matcher) + MemoryContextMemAllocated(context, true);
 		if (round == 0)
