@@ -57,3 +57,20 @@ tally_device(Tally *tallies, Matcher *matcher, const char *device_id, int device
 	tally_winner(tallies, matcher, ranks[0], state, sign);
 	return ranks[0];
 }
+
+int
+tally_change(Tally *tallies, Matcher *matcher, const char *device_id, int device_id_length,
+			 const DeviceState *before, const DeviceState *now)
+{
+	MatcherDifference difference;
+
+	matcher_difference(matcher, device_id, device_id_length, before->live ? before->tags : NULL,
+					   now->live ? now->tags : NULL, &difference);
+	for (int i = 0; i < difference.lost_count; i++)
+		tallies[difference.lost[i]].target--;
+	for (int i = 0; i < difference.gained_count; i++)
+		tallies[difference.gained[i]].target++;
+	tally_winner(tallies, matcher, difference.winner_before, before, -1);
+	tally_winner(tallies, matcher, difference.winner, now, 1);
+	return difference.winner;
+}

@@ -61,4 +61,12 @@ extern int	tally_device(Tally *tallies, Matcher *matcher,
 						 const char *device_id, int device_id_length,
 						 const DeviceState *state, int sign);
 
+/*
+ * tally_change: add what the device adds now, and take away what it did
+ * before.  Returns the rank of the winner now, -1 where there is none.
+ */
+extern int	tally_change(Tally *tallies, Matcher *matcher,
+						 const char *device_id, int device_id_length,
+						 const DeviceState *before, const DeviceState *now);
+
 #endif							/* TWINSET_TALLY_H */

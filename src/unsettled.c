@@ -292,10 +292,8 @@ match(UnsettledScan *scan)
 
 	if (scan->tallies != NULL && current->twin_count > 0)
 	{
-		(void) tally_device(scan->tallies, scan->matcher, VARDATA_ANY(device_id),
-							VARSIZE_ANY_EXHDR(device_id), &current->before, -1);
-		device->winner = tally_device(scan->tallies, scan->matcher, VARDATA_ANY(device_id),
-									  VARSIZE_ANY_EXHDR(device_id), &device->now, 1);
+		device->winner = tally_change(scan->tallies, scan->matcher, VARDATA_ANY(device_id),
+									  VARSIZE_ANY_EXHDR(device_id), &current->before, &device->now);
 		return;
 	}
 	device->winner = device->now.live ? winner_of_tags(scan, device->now.tags) : -1;
