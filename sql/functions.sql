@@ -152,10 +152,9 @@ BEGIN
 	EXECUTE format($query$
 	WITH device AS (
 		SELECT t.device_id, t.tags, twinset.matches(t.device_id, t.tags, %1$L::twinset.target_condition) AS targeted,
-			CASE WHEN u.device_id IS NULL THEN a.deployment_id ELSE u.deployment_id END AS winner
+			twinset.current_winner(t.device_id, a.deployment_id) AS winner
 		FROM twinset.twin AS t
 		LEFT JOIN twinset.assignment AS a ON a.device_id = t.device_id
-		LEFT JOIN twinset.unsettled_device() AS u ON u.device_id = t.device_id
 		WHERE t.iot_edge AND t.retired_at IS NULL
 			AND (twinset.matches(t.device_id, t.tags, %1$L::twinset.target_condition)
 				OR twinset.matches(t.device_id, t.tags, %2$L::twinset.target_condition))

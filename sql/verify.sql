@@ -35,13 +35,13 @@ BEGIN
 		SELECT s.device_id, b.deployment_id, b.revision FROM sample AS s CROSS JOIN LATERAL (
 			SELECT r.deployment_id, r.revision FROM ranked AS r
 			WHERE twinset.matches(s.device_id, s.tags, r.target_condition) ORDER BY r.rank LIMIT 1) AS b
-	), unsettled AS MATERIALIZED (
-		SELECT u.device_id, u.deployment_id FROM twinset.unsettled_device() AS u
 	), stored AS (
-		SELECT a.device_id, a.deployment_id FROM twinset.assignment AS a
-		WHERE a.device_id NOT IN (SELECT u.device_id FROM unsettled AS u)
-		UNION ALL
-		SELECT u.device_id, u.deployment_id FROM unsettled AS u WHERE u.deployment_id IS NOT NULL
+		SELECT s.device_id, s.deployment_id FROM (
+			SELECT coalesce(t.device_id, a.device_id) AS device_id,
+				twinset.current_winner(coalesce(t.device_id, a.device_id), a.deployment_id) AS deployment_id
+			FROM twinset.twin AS t FULL JOIN twinset.assignment AS a ON a.device_id = t.device_id
+			OFFSET 0) AS s
+		WHERE s.deployment_id IS NOT NULL
 	), tally AS MATERIALIZED (
 		SELECT w.deployment_id, count(*) AS actual,
 			count(*) FILTER (WHERE p.revision = w.revision AND p.code = 200) AS healthy,

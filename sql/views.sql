@@ -36,15 +36,13 @@ CREATE VIEW twinset.device_status AS
 SELECT t.device_id, t.tags, d.deployment_id, d.revision,
 	twinset.health(d.revision, r.revision, r.code) AS status,
 	r.revision AS reported_revision, r.code, r.description, r.reported_at,
-	CASE WHEN u.device_id IS NULL THEN a.assigned_at ELSE u.assigned_at END AS assigned_at,
+	twinset.current_assigned_at(t.device_id, a.assigned_at) AS assigned_at,
 	CASE WHEN twinset.health(d.revision, r.revision, r.code) = 'unknown'
-		THEN greatest(CASE WHEN u.device_id IS NULL THEN a.assigned_at ELSE u.assigned_at END,
+		THEN greatest(twinset.current_assigned_at(t.device_id, a.assigned_at),
 			twinset.revision_time(d.revision)) END AS pending_since
 FROM twinset.twin AS t
 LEFT JOIN twinset.assignment AS a ON a.device_id = t.device_id
-LEFT JOIN twinset.unsettled_device() AS u ON u.device_id = t.device_id
-LEFT JOIN twinset.deployment AS d
-	ON d.deployment_id = CASE WHEN u.device_id IS NULL THEN a.deployment_id ELSE u.deployment_id END
+LEFT JOIN twinset.deployment AS d ON d.deployment_id = twinset.current_winner(t.device_id, a.deployment_id)
 LEFT JOIN twinset.report AS r ON r.device_id = t.device_id
 WHERE t.iot_edge AND t.retired_at IS NULL;
 
@@ -72,8 +70,7 @@ FROM twinset.deployment AS d
 JOIN twinset.twin AS t ON twinset.matches(t.device_id, t.tags, d.target_condition)
 	AND t.iot_edge AND t.retired_at IS NULL
 LEFT JOIN twinset.assignment AS a ON a.device_id = t.device_id
-LEFT JOIN twinset.unsettled_device() AS u ON u.device_id = t.device_id
-CROSS JOIN LATERAL (SELECT CASE WHEN u.device_id IS NULL THEN a.deployment_id ELSE u.deployment_id END AS deployment_id) AS w
+CROSS JOIN LATERAL (SELECT twinset.current_winner(t.device_id, a.deployment_id) AS deployment_id OFFSET 0) AS w
 LEFT JOIN twinset.report AS r ON r.device_id = t.device_id;
 
 COMMENT ON VIEW twinset.deployment_device IS 'one row for a deployment and a device that it targets';

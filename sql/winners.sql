@@ -16,16 +16,23 @@ RETURN timestamptz 'epoch' + revision * interval '1 microsecond';
 
 COMMENT ON FUNCTION twinset.revision_time(bigint) IS 'since when a deployment has this revision';
 
--- Cost of the next two: the log is read and sorted, its devices matched; nothing where it is empty.
--- Views call them, so whoever may read those needs EXECUTE. STABLE: they read with the snapshot of
--- the query that calls them.
-CREATE FUNCTION twinset.unsettled_device()
-RETURNS TABLE (device_id text, deployment_id text, assigned_at timestamptz)
-LANGUAGE c STABLE ROWS 100 AS 'MODULE_PATHNAME', 'twinset_unsettled_device';
+-- Views call the next three, so whoever may read those needs EXECUTE. STABLE: they read with the
+-- snapshot of the query that calls them.
 
-COMMENT ON FUNCTION twinset.unsettled_device() IS
-	'the devices in the log, with their winners now; part of device_status and deployment_device';
+-- Cost: the log read once a query; then, for a device that it does not hold, a look into a hash table.
+CREATE FUNCTION twinset.current_winner(device_id text, settled text) RETURNS text
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'twinset_current_winner';
 
+COMMENT ON FUNCTION twinset.current_winner(text, text) IS
+	'a device''s winner now: the settled one, unless it has changed since; part of device_status and deployment_device';
+
+CREATE FUNCTION twinset.current_assigned_at(device_id text, settled timestamptz) RETURNS timestamptz
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'twinset_current_assigned_at';
+
+COMMENT ON FUNCTION twinset.current_assigned_at(text, timestamptz) IS
+	'since when a device has its winner: the settled time, unless it has changed since; part of device_status';
+
+-- Cost: the log is read and sorted, its devices matched; nothing where it is empty.
 CREATE FUNCTION twinset.unsettled_tally()
 RETURNS TABLE (deployment_id text, target bigint, actual bigint, healthy bigint, unhealthy bigint)
 LANGUAGE c STABLE ROWS 100 AS 'MODULE_PATHNAME', 'twinset_unsettled_tally';
@@ -93,5 +100,6 @@ COMMENT ON FUNCTION twinset.misfiled_deployments() IS
 REVOKE ALL ON FUNCTION twinset.misfiled_deployments() FROM PUBLIC;
 
 -- they tell what deployments and devices there are
-REVOKE ALL ON FUNCTION twinset.unsettled_device(), twinset.unsettled_tally(), twinset.winner_of(text, jsonb),
+REVOKE ALL ON FUNCTION twinset.current_winner(text, text), twinset.current_assigned_at(text, timestamptz),
+	twinset.unsettled_tally(), twinset.winner_of(text, jsonb),
 	twinset.targeting(text, jsonb) FROM PUBLIC;

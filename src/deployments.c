@@ -223,44 +223,52 @@ estimated_count(void)
 	return tuples;
 }
 
-/* Are the compiled deployments to be asked, for one more device? */
-static bool
-matcher_pays(void)
+DeploymentsAsked
+deployments_ask(void)
 {
-	if (match_by != MATCH_BY_COST)
-		return match_by == MATCH_BY_MATCHER;
-	return kept_is_valid() || ++asked_of_postings * DEVICE_COST > estimated_count();
+	DeploymentsAsked asked = {NULL};
+
+	if (match_by == MATCH_BY_MATCHER || (match_by == MATCH_BY_COST && kept_is_valid()))
+		asked.matcher = deployments_matcher();
+	return asked;
+}
+
+/* One device more is asked about: go over to the matcher where that pays. */
+static void
+ask(DeploymentsAsked *asked)
+{
+	if (asked->matcher == NULL && match_by == MATCH_BY_COST &&
+		++asked_of_postings * DEVICE_COST > estimated_count())
+		asked->matcher = deployments_matcher();
 }
 
 const char *
-deployments_winner(const char *device_id, int device_id_length, JsonbContainer *tags)
+deployments_winner(DeploymentsAsked *asked, const char *device_id, int device_id_length,
+				   JsonbContainer *tags)
 {
-	Matcher    *matcher;
-	int			count;
 	int			winner;
 
-	if (!matcher_pays())
+	ask(asked);
+	if (asked->matcher == NULL)
 		return postings_winner(device_id, device_id_length, tags);
-	matcher = deployments_matcher();
-	winner = matcher_winner(matcher, device_id, device_id_length, tags);
-	return winner < 0 ? NULL : matcher_deployments(matcher, &count)[winner].deployment_id;
+	winner = matcher_winner(asked->matcher, device_id, device_id_length, tags);
+	return winner < 0 ? NULL : matcher_deployment_id(asked->matcher, winner);
 }
 
 List *
-deployments_targeting(const char *device_id, int device_id_length, JsonbContainer *tags)
+deployments_targeting(DeploymentsAsked *asked, const char *device_id, int device_id_length,
+					  JsonbContainer *tags)
 {
 	List	   *targeting = NIL;
-	Matcher    *matcher;
 	const int  *ranks;
 	int			matches;
-	int			count;
 
-	if (!matcher_pays())
+	ask(asked);
+	if (asked->matcher == NULL)
 		return postings_all(device_id, device_id_length, tags);
-	matcher = deployments_matcher();
-	matches = matcher_all(matcher, device_id, device_id_length, tags, &ranks);
+	matches = matcher_all(asked->matcher, device_id, device_id_length, tags, &ranks);
 	for (int i = 0; i < matches; i++)
-		targeting = lappend(targeting, (void *) matcher_deployments(matcher, &count)[ranks[i]].deployment_id);
+		targeting = lappend(targeting, (void *) matcher_deployment_id(asked->matcher, ranks[i]));
 	return targeting;
 }
 

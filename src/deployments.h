@@ -45,18 +45,28 @@ extern Matcher *deployments_matcher_before(MemoryContext parent, List *images);
 extern MatcherDeployment *deployments_read(List *ids, int *count);
 
 /*
- * deployments_winner: the id of the deployment that wins a live device with
- * these tags, for the active snapshot; NULL where none targets it.  By the
+ * Asking about devices, one after the other, with one active snapshot.  By the
  * compiled deployments where the backend has them, or has asked for so many
  * devices that compiling them pays; else by the stored postings.  Between
  * owner_begin() and owner_end().
  */
-extern const char *deployments_winner(const char *device_id, int device_id_length,
-									  JsonbContainer *tags);
+typedef struct DeploymentsAsked
+{
+	Matcher    *matcher;		/* NULL: the postings are asked */
+} DeploymentsAsked;
+
+extern DeploymentsAsked deployments_ask(void);
+
+/*
+ * deployments_winner: the id of the deployment that wins a live device with
+ * these tags, NULL where none targets it.
+ */
+extern const char *deployments_winner(DeploymentsAsked *asked, const char *device_id,
+									  int device_id_length, JsonbContainer *tags);
 
 /* likewise the ids of all that target it (char *), the winner first */
-extern List *deployments_targeting(const char *device_id, int device_id_length,
-								   JsonbContainer *tags);
+extern List *deployments_targeting(DeploymentsAsked *asked, const char *device_id,
+								   int device_id_length, JsonbContainer *tags);
 
 /* does a rank above b? */
 extern bool deployment_ranks_above(const MatcherDeployment *a, const MatcherDeployment *b);

@@ -94,11 +94,10 @@ use_matcher(Settlement *settlement, Matcher *matcher)
 static void
 assign(Settlement *settlement, const SettledDevice *device)
 {
-	if (unsettled_moved(settlement->matcher, device->assignment.deployment_id, device->winner) ||
-		(device->winner >= 0 && device->winner_since != device->assignment.assigned_at))
+	if (!same_winner(device->assignment.deployment_id, device->winner) ||
+		(device->winner != NULL && device->winner_since != device->assignment.assigned_at))
 		assignment_write(settlement->assignments, device->device_id, &device->assignment,
-						 device->winner < 0 ? NULL : settlement->deployments[device->winner].deployment_id,
-						 device->winner_since);
+						 device->winner, device->winner_since);
 }
 
 /* A device of the log. */
@@ -116,11 +115,12 @@ settle_unsettled(void *arg, const SettledDevice *device)
 static void
 settle_entries(Settlement *settlement, Matcher *matcher, DeviceSet *set)
 {
+	DeploymentsAsked asked = {matcher};
 	TallyTable *table;
 
 	use_matcher(settlement, matcher);
 	settlement->assignments = table_writer_begin("assignment");
-	settlement->devices += unsettled_visit(matcher, settlement->tallies, set, settle_unsettled, settlement);
+	settlement->devices += unsettled_visit(&asked, settlement->tallies, set, settle_unsettled, settlement);
 	settlement->rows += table_writer_end(settlement->assignments);
 
 	table = tally_table_begin();
@@ -169,12 +169,13 @@ settle_anew(void *arg, const SettledDevice *device)
 	Settlement *settlement = arg;
 	SettledDevice anew = *device;
 	text	   *device_id = DatumGetTextPP(device->device_id);
+	int			rank;
 
-	anew.winner = tally_device(settlement->tallies, settlement->matcher, VARDATA_ANY(device_id),
-							   VARSIZE_ANY_EXHDR(device_id), &device->now, 1);
-	anew.winner_since =
-		unsettled_moved(settlement->matcher, device->assignment.deployment_id, anew.winner) ?
-		GetCurrentTransactionStartTimestamp() : device->assignment.assigned_at;
+	rank = tally_device(settlement->tallies, settlement->matcher, VARDATA_ANY(device_id),
+						VARSIZE_ANY_EXHDR(device_id), &device->now, 1);
+	anew.winner = rank < 0 ? NULL : settlement->deployments[rank].deployment_id;
+	anew.winner_since = same_winner(device->assignment.deployment_id, anew.winner) ?
+		device->assignment.assigned_at : GetCurrentTransactionStartTimestamp();
 	settle_unsettled(settlement, &anew);
 }
 

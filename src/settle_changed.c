@@ -60,6 +60,7 @@ typedef struct Change
 	int			count;
 	Tally	   *tallies;		/* by rank, counted anew */
 	TableWriter *assignments;
+	DeploymentsAsked asked;		/* all deployments, as they are now */
 } Change;
 
 static Known *
@@ -113,7 +114,7 @@ winner_of_device(Change *change, const SettledDevice *device, const char *device
 			best->deployment_id : assigned->deployment_id;
 	if (assigned->existed && best != NULL && !deployment_ranks_above(&assigned->was, best))
 		return best->deployment_id;
-	return deployments_winner(device_id, device_id_length, device->now.tags);
+	return deployments_winner(&change->asked, device_id, device_id_length, device->now.tags);
 }
 
 /* A winner that has not changed itself: its counts move. */
@@ -147,7 +148,7 @@ visit(void *arg, const SettledDevice *device)
 	if (best != NULL && winner != NULL && strcmp(winner, best->deployment_id) == 0)
 		tally_winner(change->tallies, change->matcher, ranks[0], &device->now, 1);
 
-	if (winner == NULL ? assigned == NULL : assigned != NULL && strcmp(winner, assigned) == 0)
+	if (same_winner(winner, assigned))
 		return;
 	move(change, assigned, &device->now, -1);
 	move(change, winner, &device->now, 1);
@@ -303,6 +304,7 @@ settle_changed(List *images, int64 reported)
 			conditions = add_condition(conditions, known->was.condition);
 	}
 
+	change.asked = deployments_ask();
 	change.assignments = table_writer_begin("assignment");
 	if (conditions != NIL)
 		(void) fleet_visit(conditions, visit, &change);

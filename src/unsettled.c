@@ -48,9 +48,6 @@
 #include "tables.h"
 #include "unsettled.h"
 
-/* an id has at most 128 characters of ASCII; and its end */
-#define DEVICE_ID_SIZE	129
-
 /* an entry's place among those of its device's twin, or of its report */
 typedef struct EntryPlace
 {
@@ -66,7 +63,7 @@ typedef struct TwinEntry
 {
 	EntryPlace	place;
 	TimestampTz changed_at;
-	int			winner;			/* of what the twin was before it; not of the first entry */
+	const char *winner;			/* of what the twin was before it; not of the first entry */
 } TwinEntry;
 
 /* a table that each device is looked up in */
@@ -91,7 +88,7 @@ typedef struct UnsettledDevice
 
 typedef struct UnsettledScan
 {
-	Matcher    *matcher;
+	DeploymentsAsked *asked;
 	Tally	   *tallies;		/* or NULL */
 	DeviceVisitor visitor;		/* or NULL */
 	void	   *arg;			/* the visitor's */
@@ -102,16 +99,6 @@ typedef struct UnsettledScan
 	UnsettledDevice current;	/* without a device_id: none */
 	uint64		devices;		/* that were visited */
 } UnsettledScan;
-
-bool
-unsettled_moved(Matcher *matcher, const char *assigned, int winner)
-{
-	int			count;
-
-	if (winner < 0 || assigned == NULL)
-		return winner >= 0 || assigned != NULL;
-	return strcmp(matcher_deployments(matcher, &count)[winner].deployment_id, assigned) != 0;
-}
 
 DeviceSet *
 device_set(long limit)
@@ -128,39 +115,50 @@ device_set(long limit)
 	return set;
 }
 
-/* Is the entry's device in the set, or is there room for it where it may enter? */
+DeviceSet *
+device_set_of(const char *device_id)
+{
+	DeviceSet  *set = device_set(1);
+
+	(void) hash_search(set->devices, device_id, HASH_ENTER, NULL);
+	set->limit = 0;
+	return set;
+}
+
+/* Is the entry's device in the set?  Where that may, it takes it in. */
 static bool
-in_set(DeviceSet *set, TupleTableSlot *entry, bool may_enter)
+in_set(DeviceSet *set, TupleTableSlot *entry)
 {
 	char		device_id[DEVICE_ID_SIZE];
 	bool		isnull;
-	HASHACTION	action = may_enter && hash_get_num_entries(set->devices) < set->limit ?
-		HASH_ENTER : HASH_FIND;
+	bool		found;
 
 	text_to_cstring_buffer(DatumGetTextPP(slot_getattr(entry, Anum_change_device_id, &isnull)),
 						   device_id, sizeof(device_id));
-	return hash_search(set->devices, device_id, action, NULL) != NULL;
+	if (set->limit == 0)
+		return hash_search(set->devices, device_id, HASH_FIND, NULL) != NULL;
+	(void) hash_search(set->devices, device_id, HASH_ENTER, &found);
+	if (!found)
+		set->limit--;
+	return true;
 }
 
-static int
+static const char *
 winner_of_tags(UnsettledScan *scan, JsonbContainer *tags)
 {
 	text	   *device_id = DatumGetTextPP(scan->current.device.device_id);
 
-	return matcher_winner(scan->matcher, VARDATA_ANY(device_id), VARSIZE_ANY_EXHDR(device_id), tags);
+	return deployments_winner(scan->asked, VARDATA_ANY(device_id), VARSIZE_ANY_EXHDR(device_id), tags);
 }
 
 /* The device had this winner from then on. */
 static void
-note_winner(UnsettledScan *scan, const char **winner_id, int winner, TimestampTz since)
+note_winner(SettledDevice *device, const char **noted, const char *winner, TimestampTz since)
 {
-	int			count;
-
-	if (!unsettled_moved(scan->matcher, *winner_id, winner))
+	if (same_winner(*noted, winner))
 		return;
-	*winner_id = winner < 0 ? NULL :
-		matcher_deployments(scan->matcher, &count)[winner].deployment_id;
-	scan->current.device.winner_since = since;
+	*noted = winner;
+	device->winner_since = since;
 }
 
 static int
@@ -290,17 +288,14 @@ match(UnsettledScan *scan)
 	SettledDevice *device = &current->device;
 	text	   *device_id = DatumGetTextPP(device->device_id);
 
-	if (scan->tallies != NULL && current->twin_count > 0)
+	if (scan->tallies == NULL)
+		device->winner = device->now.live ? winner_of_tags(scan, device->now.tags) : NULL;
+	else
 	{
-		device->winner = tally_change(scan->tallies, scan->matcher, VARDATA_ANY(device_id),
-									  VARSIZE_ANY_EXHDR(device_id), &current->before, &device->now);
-		return;
-	}
-	device->winner = device->now.live ? winner_of_tags(scan, device->now.tags) : -1;
-	if (scan->tallies != NULL)
-	{
-		tally_winner(scan->tallies, scan->matcher, device->winner, &current->before, -1);
-		tally_winner(scan->tallies, scan->matcher, device->winner, &device->now, 1);
+		int			rank = tally_change(scan->tallies, scan->asked->matcher, VARDATA_ANY(device_id),
+										VARSIZE_ANY_EXHDR(device_id), &current->before, &device->now);
+
+		device->winner = rank < 0 ? NULL : matcher_deployment_id(scan->asked->matcher, rank);
 	}
 }
 
@@ -310,7 +305,7 @@ finish_device(UnsettledScan *scan)
 {
 	UnsettledDevice *current = &scan->current;
 	SettledDevice *device = &current->device;
-	const char *winner_id;
+	const char *winner;
 
 	if (DatumGetPointer(device->device_id) == NULL)
 		return;
@@ -320,12 +315,12 @@ finish_device(UnsettledScan *scan)
 	match(scan);
 
 	/* the winners that it had, one entry after the other */
-	winner_id = device->assignment.deployment_id;
+	winner = device->assignment.deployment_id;
 	device->winner_since = device->assignment.assigned_at;
 	order_entries(current);
 	for (int i = 1; i < current->twin_count; i++)
-		note_winner(scan, &winner_id, current->twins[i].winner, current->twins[i - 1].changed_at);
-	note_winner(scan, &winner_id, device->winner,
+		note_winner(device, &winner, current->twins[i].winner, current->twins[i - 1].changed_at);
+	note_winner(device, &winner, device->winner,
 				current->twin_count > 0 ? current->twins[current->twin_count - 1].changed_at :
 				GetCurrentTransactionStartTimestamp());
 
@@ -390,7 +385,7 @@ read_twin_entry(UnsettledScan *scan, const EntryPlace *place, TupleTableSlot *en
 		 compare_in_transaction(place, &first->place) < 0))
 	{
 		if (added != first)
-			first->winner = before->live ? winner_of_tags(scan, before->tags) : -1;
+			first->winner = before->live ? winner_of_tags(scan, before->tags) : NULL;
 		current->first_twin = current->twin_count - 1;
 		before->live = place->live;
 		before->tags = place->live ?
@@ -406,7 +401,7 @@ read_twin_entry(UnsettledScan *scan, const EntryPlace *place, TupleTableSlot *en
 			pfree(tags);
 	}
 	else
-		added->winner = -1;
+		added->winner = NULL;
 }
 
 static void
@@ -456,7 +451,7 @@ sort_entries(Snapshot snapshot, DeviceSet *set, TupleDesc desc)
 
 	while ((entry = change_scan_next(entries)) != NULL)
 	{
-		if (set == NULL || in_set(set, entry, true))
+		if (set == NULL || in_set(set, entry))
 			tuplesort_puttupleslot(sort, entry);
 	}
 	change_scan_end(entries);
@@ -482,10 +477,10 @@ close_table(DeviceTable *table)
 }
 
 uint64
-unsettled_visit(Matcher *matcher, Tally *tallies, DeviceSet *set,
+unsettled_visit(DeploymentsAsked *asked, Tally *tallies, DeviceSet *set,
 				DeviceVisitor visitor, void *arg)
 {
-	UnsettledScan scan = {.matcher = matcher,.tallies = tallies,.visitor = visitor,.arg = arg};
+	UnsettledScan scan = {.asked = asked,.tallies = tallies,.visitor = visitor,.arg = arg};
 	Snapshot	snapshot = GetActiveSnapshot();
 	Relation	log = table_open(settlement_table("change"), AccessShareLock);
 	Tuplesortstate *sort = sort_entries(snapshot, set, RelationGetDescr(log));
@@ -525,7 +520,7 @@ unsettled_delete(Snapshot snapshot, DeviceSet *set)
 
 	while ((entry = change_scan_next(entries)) != NULL)
 	{
-		if (set == NULL || in_set(set, entry, false))
+		if (set == NULL || in_set(set, entry))
 			change_scan_delete(entries);
 	}
 	change_scan_end(entries);

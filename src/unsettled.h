@@ -14,6 +14,7 @@
 #include "utils/snapshot.h"
 
 #include "assignment.h"
+#include "deployments.h"
 #include "tally.h"
 
 /* a device with its assignment; what a settlement looks at */
@@ -22,7 +23,7 @@ typedef struct SettledDevice
 	Datum		device_id;		/* text */
 	DeviceState now;			/* as the snapshot sees it */
 	Assignment	assignment;		/* the settled winner, since when */
-	int			winner;			/* rank of the winner now; -1: none */
+	const char *winner;			/* the winner now; NULL: none */
 	TimestampTz winner_since;	/* since when, where there is one */
 } SettledDevice;
 
@@ -32,25 +33,29 @@ typedef void (*DeviceVisitor) (void *arg, const SettledDevice *device);
 typedef struct DeviceSet
 {
 	HTAB	   *devices;		/* their ids */
-	long		limit;			/* how many there may be */
+	long		limit;			/* how many may still be taken in; 0: it has all that it shall have */
 } DeviceSet;
 
-/* an empty set, in the current memory context */
+/* a set that takes in so many devices, in the current memory context */
 extern DeviceSet *device_set(long limit);
+
+/* the set of one device */
+extern DeviceSet *device_set_of(const char *device_id);
 
 /*
  * unsettled_visit: each device that has entries in the log which the active
  * snapshot sees, with its winner now.
  *
- * matcher is of the deployments for which the settled state is right.  Where
- * tallies is given (by rank), what the devices have added to the counts since
- * they were settled is added to it.  Where a set is given, it is filled, up
- * to its limit, and only its devices are visited.  Returns how many they were.
+ * asked is about the deployments for which the settled state is right.  Where
+ * tallies is given (by the ranks of its matcher, which there must be then),
+ * what the devices have added to the counts since they were settled is added
+ * to it.  Where a set is given, it takes in what it may, and only its devices
+ * are visited.  Returns how many they were.
  *
  * Cost: the whole log is read, its entries sorted, by disk where they are
- * many; three rows are looked up a device, and it is matched twice.
+ * many; three rows are looked up a device, and it is matched.
  */
-extern uint64 unsettled_visit(Matcher *matcher, Tally *tallies, DeviceSet *set,
+extern uint64 unsettled_visit(DeploymentsAsked *asked, Tally *tallies, DeviceSet *set,
 							  DeviceVisitor visitor, void *arg);
 
 /*
@@ -62,9 +67,14 @@ extern void unsettled_delete(Snapshot snapshot, DeviceSet *set);
 /* is there an entry that the active snapshot sees? */
 extern bool unsettled_any(void);
 
-/*
- * has the device's winner changed from the settled one?
- */
-extern bool unsettled_moved(Matcher *matcher, const char *assigned, int winner);
+/* are these the same winner?  NULL: none */
+static inline bool
+same_winner(const char *one, const char *other)
+{
+	return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
+}
+
+/* an id has at most 128 characters of ASCII; and its end */
+#define DEVICE_ID_SIZE	129
 
 #endif							/* TWINSET_UNSETTLED_H */

@@ -26,53 +26,10 @@
 #include "statement.h"
 #include "unsettled.h"
 
-PG_FUNCTION_INFO_V1(twinset_unsettled_device);
 PG_FUNCTION_INFO_V1(twinset_unsettled_tally);
 PG_FUNCTION_INFO_V1(twinset_winner_of);
 PG_FUNCTION_INFO_V1(twinset_targeting);
 PG_FUNCTION_INFO_V1(twinset_reconcile);
-
-typedef struct DeviceRows
-{
-	ReturnSetInfo *result;
-	Matcher    *matcher;
-} DeviceRows;
-
-static void
-put_device(void *arg, const SettledDevice *device)
-{
-	DeviceRows *rows = arg;
-	Datum		values[3] = {device->device_id};
-	bool		nulls[3] = {false, device->winner < 0, device->winner < 0};
-	int			count;
-
-	if (device->winner >= 0)
-	{
-		values[1] = CStringGetTextDatum(matcher_deployments(rows->matcher, &count)[device->winner].deployment_id);
-		values[2] = TimestampTzGetDatum(device->winner_since);
-	}
-	tuplestore_putvalues(rows->result->setResult, rows->result->setDesc, values, nulls);
-}
-
-/*
- * unsettled_device() -> setof (device_id, deployment_id, assigned_at)
- */
-Datum
-twinset_unsettled_device(PG_FUNCTION_ARGS)
-{
-	DeviceRows	rows = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
-	OwnerContext owner;
-
-	InitMaterializedSRF(fcinfo, 0);
-	owner_begin(&owner, settlement_table("settlement"));
-	if (unsettled_any())
-	{
-		rows.matcher = deployments_matcher();
-		(void) unsettled_visit(rows.matcher, NULL, NULL, put_device, &rows);
-	}
-	owner_end(&owner);
-	return (Datum) 0;
-}
 
 /*
  * unsettled_tally() -> setof (deployment_id, target, actual, healthy, unhealthy)
@@ -87,13 +44,13 @@ twinset_unsettled_tally(PG_FUNCTION_ARGS)
 	owner_begin(&owner, settlement_table("settlement"));
 	if (unsettled_any())
 	{
-		Matcher    *matcher = deployments_matcher();
+		DeploymentsAsked asked = {deployments_matcher()};
 		int			count;
-		MatcherDeployment *deployments = matcher_deployments(matcher, &count);
+		MatcherDeployment *deployments = matcher_deployments(asked.matcher, &count);
 		Tally	   *tallies = palloc_extended(sizeof(Tally) * Max(count, 1),
 											  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
-		(void) unsettled_visit(matcher, tallies, NULL, NULL, NULL);
+		(void) unsettled_visit(&asked, tallies, NULL, NULL, NULL);
 		for (int rank = 0; rank < count; rank++)
 		{
 			Tally	   *tally = &tallies[rank];
@@ -124,11 +81,13 @@ twinset_winner_of(PG_FUNCTION_ARGS)
 	Jsonb	   *tags = PG_GETARG_JSONB_P(1);
 	MemoryContext caller = CurrentMemoryContext;
 	OwnerContext owner;
+	DeploymentsAsked asked;
 	const char *winner;
 	text	   *result = NULL;
 
 	owner_begin(&owner, settlement_table("settlement"));
-	winner = deployments_winner(VARDATA_ANY(device_id), VARSIZE_ANY_EXHDR(device_id), &tags->root);
+	asked = deployments_ask();
+	winner = deployments_winner(&asked, VARDATA_ANY(device_id), VARSIZE_ANY_EXHDR(device_id), &tags->root);
 	if (winner != NULL)
 	{
 		MemoryContext inner = MemoryContextSwitchTo(caller);
@@ -152,12 +111,15 @@ twinset_targeting(PG_FUNCTION_ARGS)
 	text	   *device_id = PG_GETARG_TEXT_PP(0);
 	Jsonb	   *tags = PG_GETARG_JSONB_P(1);
 	OwnerContext owner;
+	DeploymentsAsked asked;
 	List	   *targeting;
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
 	owner_begin(&owner, settlement_table("settlement"));
-	targeting = deployments_targeting(VARDATA_ANY(device_id), VARSIZE_ANY_EXHDR(device_id), &tags->root);
+	asked = deployments_ask();
+	targeting = deployments_targeting(&asked, VARDATA_ANY(device_id), VARSIZE_ANY_EXHDR(device_id),
+									  &tags->root);
 	foreach(cell, targeting)
 	{
 		Datum		values[2];

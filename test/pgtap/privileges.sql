@@ -62,7 +62,7 @@ SELECT set_eq($$ SELECT pg_temp.may('twinset_operator') $$, ARRAY[
 	'SELECT twin', 'INSERT twin', 'UPDATE twin', 'DELETE twin',
 	'SELECT deployment', 'INSERT deployment', 'UPDATE deployment', 'DELETE deployment',
 	'SELECT deployment_status', 'SELECT device_status', 'SELECT deployment_device', 'SELECT deployment_module',
-	'EXECUTE unsettled_device', 'EXECUTE unsettled_tally',
+	'EXECUTE current_winner', 'EXECUTE current_assigned_at', 'EXECUTE unsettled_tally',
 	'EXECUTE set_tags', 'EXECUTE explain_device', 'EXECUTE preview'
 ], 'an operator may do what the README says, and no more');
 SELECT set_eq($$ SELECT pg_temp.may('twinset_backend') $$, ARRAY[
@@ -70,7 +70,7 @@ SELECT set_eq($$ SELECT pg_temp.may('twinset_backend') $$, ARRAY[
 ], 'a backend likewise');
 SELECT set_eq($$ SELECT pg_temp.may('twinset_dashboard') $$, ARRAY[
 	'SELECT deployment_status', 'SELECT device_status', 'SELECT deployment_device', 'SELECT deployment_module',
-	'EXECUTE unsettled_device', 'EXECUTE unsettled_tally', 'EXECUTE explain_device'
+	'EXECUTE current_winner', 'EXECUTE current_assigned_at', 'EXECUTE unsettled_tally', 'EXECUTE explain_device'
 ], 'a dashboard likewise');
 SELECT set_eq($$ SELECT pg_temp.may('twinset_cron') $$, ARRAY[
 	'EXECUTE reconcile'
