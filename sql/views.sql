@@ -2,21 +2,15 @@
 
 CREATE VIEW twinset.deployment_status AS
 SELECT d.deployment_id, d.priority, d.target_condition::text AS target_condition, d.labels, d.revision, d.created_at,
-	coalesce(s.target, 0) AS target, coalesce(s.actual, 0) AS actual,
-	coalesce(s.healthy, 0) AS healthy, coalesce(s.unhealthy, 0) AS unhealthy,
-	coalesce(s.actual - s.healthy - s.unhealthy, 0) AS unknown,
+	coalesce(s.target, 0) + coalesce(u.target, 0) AS target,
+	coalesce(s.actual, 0) + coalesce(u.actual, 0) AS actual,
+	coalesce(s.healthy, 0) + coalesce(u.healthy, 0) AS healthy,
+	coalesce(s.unhealthy, 0) + coalesce(u.unhealthy, 0) AS unhealthy,
+	coalesce(s.actual - s.healthy - s.unhealthy, 0) + coalesce(u.actual - u.healthy - u.unhealthy, 0) AS unknown,
 	twinset.revision_time(d.revision) AS revised_at
 FROM twinset.deployment AS d
-LEFT JOIN (
-	SELECT deployment_id, sum(target)::bigint AS target, sum(actual)::bigint AS actual,
-		sum(healthy)::bigint AS healthy, sum(unhealthy)::bigint AS unhealthy
-	FROM (
-		SELECT deployment_id, target, actual, healthy, unhealthy FROM twinset.tally
-		UNION ALL
-		SELECT deployment_id, target, actual, healthy, unhealthy FROM twinset.unsettled_tally()
-	) AS part
-	GROUP BY deployment_id
-) AS s ON s.deployment_id = d.deployment_id;
+LEFT JOIN twinset.tally AS s ON s.deployment_id = d.deployment_id
+LEFT JOIN twinset.unsettled_tally() AS u ON u.deployment_id = d.deployment_id;
 
 COMMENT ON VIEW twinset.deployment_status IS 'one row a deployment, with its five counts';
 COMMENT ON COLUMN twinset.deployment_status.deployment_id IS 'the deployment';

@@ -10,9 +10,8 @@
  * that the log holds is looked at when it is asked for, all of them once some
  * were.
  *
- * What was read is kept with the call, and thrown away where the next one
- * comes with another snapshot: a cursor's, or an expression's that is kept
- * from one statement to the next.
+ * What was read is kept until a call comes with another snapshot, or the
+ * transaction ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,6 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "change_scan.h"
+#include "current_winner.h"
 #include "deployments.h"
 #include "owner.h"
 #include "settlement.h"
@@ -55,6 +55,9 @@ typedef struct CurrentWinners
 	HTAB	   *devices;		/* CurrentDevice, by id; NULL: the log is empty */
 	int			looked_at;		/* how many, one by one */
 } CurrentWinners;
+
+/* of the query that asked last; in TopTransactionContext */
+static CurrentWinners *kept = NULL;
 
 /* Do two snapshots see the same? */
 static bool
@@ -114,23 +117,24 @@ read_log(CurrentWinners *winners)
 	change_scan_end(entries);
 }
 
-/* What this call keeps, as of the active snapshot. */
+/* What is kept, as of the active snapshot. */
 static CurrentWinners *
-current_winners(FunctionCallInfo fcinfo)
+current_winners(void)
 {
-	CurrentWinners *winners = fcinfo->flinfo->fn_extra;
+	CurrentWinners *winners;
 	MemoryContext caller;
 	MemoryContext context;
 
-	if (winners != NULL && winners->subtransaction == GetCurrentSubTransactionId() &&
-		same_snapshot(winners->snapshot, GetActiveSnapshot()))
-		return winners;
-	if (winners != NULL)
+	if (kept != NULL && kept->subtransaction == GetCurrentSubTransactionId() &&
+		same_snapshot(kept->snapshot, GetActiveSnapshot()))
+		return kept;
+	if (kept != NULL)
 	{
-		fcinfo->flinfo->fn_extra = NULL;
-		MemoryContextDelete(winners->context);
+		context = kept->context;
+		kept = NULL;
+		MemoryContextDelete(context);
 	}
-	context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "twinset current winners",
+	context = AllocSetContextCreate(TopTransactionContext, "twinset current winners",
 									ALLOCSET_SMALL_SIZES);
 	caller = MemoryContextSwitchTo(context);
 	winners = palloc0(sizeof(CurrentWinners));
@@ -139,8 +143,7 @@ current_winners(FunctionCallInfo fcinfo)
 	winners->subtransaction = GetCurrentSubTransactionId();
 	read_log(winners);
 	MemoryContextSwitchTo(caller);
-	fcinfo->flinfo->fn_extra = winners;
-	return winners;
+	return kept = winners;
 }
 
 static void
@@ -196,7 +199,7 @@ twinset_current_winner(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	device = current_device(current_winners(fcinfo), PG_GETARG_TEXT_PP(0));
+	device = current_device(current_winners(), PG_GETARG_TEXT_PP(0));
 	if (device == NULL)
 	{
 		if (PG_ARGISNULL(1))
@@ -218,7 +221,7 @@ twinset_current_assigned_at(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	device = current_device(current_winners(fcinfo), PG_GETARG_TEXT_PP(0));
+	device = current_device(current_winners(), PG_GETARG_TEXT_PP(0));
 	if (device == NULL)
 	{
 		if (PG_ARGISNULL(1))
@@ -228,4 +231,18 @@ twinset_current_assigned_at(PG_FUNCTION_ARGS)
 	if (device->winner == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TIMESTAMPTZ(device->since);
+}
+
+static void
+current_winner_at_transaction_end(XactEvent event, void *arg)
+{
+	/* it goes with TopTransactionContext */
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		kept = NULL;
+}
+
+void
+current_winner_init(void)
+{
+	RegisterXactCallback(current_winner_at_transaction_end, NULL);
 }

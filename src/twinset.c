@@ -11,6 +11,7 @@
 #include "utils/guc.h"
 
 #include "change_log.h"
+#include "current_winner.h"
 #include "deployment_change.h"
 #include "deployments.h"
 #include "settle_at_commit.h"
@@ -28,6 +29,7 @@ _PG_init(void)
 	change_log_init();
 	deployment_change_init();
 	settle_at_commit_init();
+	current_winner_init();
 	deployments_init();
 	MarkGUCPrefixReserved("twinset");
 }
