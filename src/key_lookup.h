@@ -10,6 +10,7 @@
 
 #include "compat.h"
 
+#include "access/sdir.h"
 #include "executor/tuptable.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
@@ -24,15 +25,23 @@ typedef struct KeyLookup KeyLookup;
 extern KeyLookup *key_lookup_begin(Relation table, Snapshot snapshot);
 
 /*
- * key_lookup: the row with this key, NULL where there is none.  The slot is
- * good until the next look-up.  Cost: one index scan.
+ * key_lookup_begin_by: likewise by another index, whose first column is a text
+ * in the collation "C", or a bigint.  direction says which of the rows with
+ * one key comes first.
+ */
+extern KeyLookup *key_lookup_begin_by(Relation table, Oid index, ScanDirection direction,
+									  Snapshot snapshot);
+
+/*
+ * key_lookup: the (first) row with this key, NULL where there is none.  The
+ * slot is good until the next look-up.  Cost: one index scan.
  */
 extern TupleTableSlot *key_lookup(KeyLookup *lookup, Datum key);
 
 /*
  * key_lookup_more: another row with the same key; NULL where there is none.
- * Above READ COMMITTED a snapshot can see what others have deleted beside what
- * this transaction has inserted.
+ * Even a primary key can have more: above READ COMMITTED a snapshot can see
+ * what others have deleted beside what this transaction has inserted.
  */
 extern TupleTableSlot *key_lookup_more(KeyLookup *lookup);
 

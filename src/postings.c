@@ -23,23 +23,20 @@
  */
 #include "compat.h"
 
-#include "access/genam.h"
-#include "access/stratnum.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "lib/binaryheap.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "deployments.h"
+#include "key_lookup.h"
 #include "owner.h"
 #include "postings.h"
 #include "settlement.h"
@@ -55,18 +52,17 @@ PG_FUNCTION_INFO_V1(twinset_filed_rightly);
 /* a list that is longer counts as this long */
 #define LONG_LIST		1000
 
-/* a term's list, read from the best rank on; it has a row at hand */
+/* a term's list, read from the best rank on */
 typedef struct PostingList
 {
-	IndexScanDesc scan;
-	TupleTableSlot *slot;		/* the row */
+	KeyLookup  *rows;
+	TupleTableSlot *slot;		/* the row at hand; NULL: there is no more */
 } PostingList;
 
 typedef struct PostingScan
 {
 	Relation	table;
-	Relation	index;
-	Snapshot	snapshot;
+	Oid			index;			/* by term and rank */
 	binaryheap *lists;			/* of PostingList, the best rank first */
 	List	   *open;			/* all of them */
 	const char *device_id;
@@ -81,6 +77,12 @@ typedef struct ListLength
 	uint64		term;			/* the key */
 	uint32		length;
 } ListLength;
+
+typedef struct ListLengths
+{
+	HTAB	   *known;			/* ListLength, by term */
+	KeyLookup  *lists;			/* the rows of others */
+} ListLengths;
 
 static int32
 row_priority(TupleTableSlot *row)
@@ -120,25 +122,16 @@ compare_ranks(Datum a, Datum b, void *arg)
 	return order != 0 ? order : (int) VARSIZE_ANY_EXHDR(left_id) - (int) VARSIZE_ANY_EXHDR(right_id);
 }
 
-static bool
-next_row(PostingList *list)
-{
-	return index_getnext_slot(list->scan, BackwardScanDirection, list->slot);
-}
-
 /* Open the list of a term that the device has. */
 static void
 open_list(void *arg, uint64 term)
 {
 	PostingScan *scan = arg;
 	PostingList *list = palloc(sizeof(PostingList));
-	ScanKeyData key;
 
 	CHECK_FOR_INTERRUPTS();
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum((int64) term));
-	list->scan = index_beginscan(scan->table, scan->index, scan->snapshot, 1, 0);
-	list->slot = table_slot_create(scan->table, NULL);
-	index_rescan(list->scan, &key, 1, NULL, 0);
+	list->rows = key_lookup_begin_by(scan->table, scan->index, BackwardScanDirection, GetActiveSnapshot());
+	list->slot = key_lookup(list->rows, Int64GetDatum((int64) term));
 	scan->open = lappend(scan->open, list);
 }
 
@@ -149,8 +142,7 @@ begin_scan(PostingScan *scan, const char *device_id, int device_id_length, Jsonb
 
 	memset(scan, 0, sizeof(*scan));
 	scan->table = table_open(settlement_table("posting"), AccessShareLock);
-	scan->index = index_open(settlement_table("posting_rank"), AccessShareLock);
-	scan->snapshot = GetActiveSnapshot();
+	scan->index = settlement_table("posting_rank");
 	scan->device_id = device_id;
 	scan->device_id_length = device_id_length;
 	scan->tags = tags;
@@ -164,7 +156,7 @@ begin_scan(PostingScan *scan, const char *device_id, int device_id_length, Jsonb
 	{
 		PostingList *list = lfirst(cell);
 
-		if (next_row(list))
+		if (list->slot != NULL)
 			binaryheap_add_unordered(scan->lists, PointerGetDatum(list));
 	}
 	binaryheap_build(scan->lists);
@@ -197,7 +189,8 @@ next_targeting(PostingScan *scan, const char *previous)
 		CHECK_FOR_INTERRUPTS();
 		if (targets(scan, list->slot))
 			found = TextDatumGetCString(slot_getattr(list->slot, Anum_posting_deployment_id, &isnull));
-		if (next_row(list))
+		list->slot = key_lookup_more(list->rows);
+		if (list->slot != NULL)
 			binaryheap_replace_first(scan->lists, PointerGetDatum(list));
 		else
 			(void) binaryheap_remove_first(scan->lists);
@@ -214,13 +207,7 @@ end_scan(PostingScan *scan)
 	ListCell   *cell;
 
 	foreach(cell, scan->open)
-	{
-		PostingList *list = lfirst(cell);
-
-		ExecDropSingleTupleTableSlot(list->slot);
-		index_endscan(list->scan);
-	}
-	index_close(scan->index, NoLock);
+		key_lookup_end(((PostingList *) lfirst(cell))->rows);
 	table_close(scan->table, NoLock);
 	MemoryContextDelete(scan->per_row);
 }
@@ -251,26 +238,26 @@ postings_all(const char *device_id, int device_id_length, JsonbContainer *tags)
 	return all;
 }
 
-/* How many rows are filed under the term, of a few. */
+/* How many rows are filed under the term, up to what makes a long list. */
 static uint32
-list_length_of(uint64 term)
+list_length_of(KeyLookup *lists, uint64 term)
 {
-	static SPIPlanPtr plan = NULL;
-	Datum		values[] = {Int64GetDatum((int64) term), Int32GetDatum(LONG_LIST)};
+	uint32		length = 0;
 
-	owner_plan(&plan, "SELECT FROM twinset.posting WHERE term = $1 LIMIT $2", lengthof(values),
-			   (Oid[]) {INT8OID, INT4OID});
-	return (uint32) owner_execute(plan, values, NULL, NULL);
+	for (TupleTableSlot *row = key_lookup(lists, Int64GetDatum((int64) term));
+		 row != NULL && length < LONG_LIST; row = key_lookup_more(lists))
+		length++;
+	return length;
 }
 
 static ListLength *
-known_length(HTAB *lengths, uint64 term)
+known_length(ListLengths *lengths, uint64 term)
 {
 	bool		found;
-	ListLength *known = hash_search(lengths, &term, HASH_ENTER, &found);
+	ListLength *known = hash_search(lengths->known, &term, HASH_ENTER, &found);
 
 	if (!found)
-		known->length = list_length_of(term);
+		known->length = list_length_of(lengths->lists, term);
 	return known;
 }
 
@@ -281,21 +268,25 @@ weigh_by_length(void *arg, uint64 term)
 	return known_length(arg, term)->length + 1;
 }
 
-static uint64
-delete_postings(List *ids)
+/* Delete the rows of these deployments. */
+static void
+delete_postings(TableWriter *writer, Relation table, List *ids)
 {
-	static SPIPlanPtr plan = NULL;
-	Datum	   *values = palloc(sizeof(Datum) * list_length(ids));
-	Datum		argument;
+	KeyLookup  *rows = key_lookup_begin_by(table, settlement_table("posting_deployment"),
+										   ForwardScanDirection, GetActiveSnapshot());
 	ListCell   *cell;
-	int			count = 0;
 
 	foreach(cell, ids)
-		values[count++] = CStringGetTextDatum(lfirst(cell));
-	argument = PointerGetDatum(construct_array(values, count, TEXTOID, -1, false, TYPALIGN_INT));
-	owner_plan(&plan, "DELETE FROM twinset.posting WHERE deployment_id = ANY ($1)", 1,
-			   (Oid[]) {TEXTARRAYOID});
-	return owner_execute(plan, &argument, NULL, NULL);
+	{
+		Datum		key = CStringGetTextDatum(lfirst(cell));
+		TupleTableSlot *row;
+
+		CHECK_FOR_INTERRUPTS();
+		for (row = key_lookup(rows, key); row != NULL; row = key_lookup_more(rows))
+			table_writer_delete(writer, &row->tts_tid);
+		pfree(DatumGetPointer(key));
+	}
+	key_lookup_end(rows);
 }
 
 static void
@@ -315,12 +306,17 @@ uint64
 postings_change(List *ids, const MatcherDeployment *deployments, int count)
 {
 	HASHCTL		control = {.keysize = sizeof(uint64),.entrysize = sizeof(ListLength),.hcxt = CurrentMemoryContext};
-	HTAB	   *lengths = hash_create("twinset posting lists", 1024, &control,
-									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	FiledTerms	filed = {0};
-	uint64		rows = delete_postings(ids);
+	Relation	table = table_open(settlement_table("posting"), RowExclusiveLock);
 	TableWriter *writer = table_writer_begin("posting");
+	ListLengths lengths;
+	FiledTerms	filed = {0};
+	uint64		rows;
 
+	delete_postings(writer, table, ids);
+	lengths.known = hash_create("twinset posting lists", 1024, &control,
+								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	lengths.lists = key_lookup_begin_by(table, settlement_table("posting_rank"),
+										ForwardScanDirection, GetActiveSnapshot());
 	for (int i = 0; i < count; i++)
 	{
 		const MatcherDeployment *deployment = &deployments[i];
@@ -328,16 +324,18 @@ postings_change(List *ids, const MatcherDeployment *deployments, int count)
 		CHECK_FOR_INTERRUPTS();
 		if (deployment->condition == NULL)
 			continue;
-		if (!terms_of_condition(deployment->condition, weigh_by_length, lengths, &filed))
+		if (!terms_of_condition(deployment->condition, weigh_by_length, &lengths, &filed))
 			insert_posting(writer, RESIDUAL_TERM, deployment);
 		for (int term = 0; term < filed.count; term++)
 		{
 			insert_posting(writer, filed.terms[term].term, deployment);
-			known_length(lengths, filed.terms[term].term)->length++;
+			known_length(&lengths, filed.terms[term].term)->length++;
 		}
 	}
-	rows += table_writer_end(writer);
-	hash_destroy(lengths);
+	key_lookup_end(lengths.lists);
+	hash_destroy(lengths.known);
+	rows = table_writer_end(writer);
+	table_close(table, NoLock);
 	return rows;
 }
 
