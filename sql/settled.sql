@@ -72,3 +72,17 @@ CREATE SEQUENCE twinset.settlement_version AS bigint CACHE 1;
 COMMENT ON SEQUENCE twinset.settlement_version IS 'internal: versions of the set of deployments';
 
 INSERT INTO twinset.settlement (version, newest_revision) VALUES (pg_catalog.nextval('twinset.settlement_version'), 0);
+
+-- Who has compiled the deployments of one version finds here what to compile anew for another.
+CREATE TABLE twinset.deployment_version (
+	version bigint NOT NULL,
+	deployment_id text COLLATE "C" NOT NULL
+) USING heap;
+
+CREATE INDEX deployment_version_version ON twinset.deployment_version (version);
+
+COMMENT ON TABLE twinset.deployment_version IS
+	'internal: which deployment changed with which version; an empty id: any can have';
+COMMENT ON INDEX twinset.deployment_version_version IS 'what has changed since a version';
+
+INSERT INTO twinset.deployment_version (version, deployment_id) SELECT version, '' FROM twinset.settlement;

@@ -24,6 +24,7 @@
 #include "utils/snapmgr.h"
 
 #include "deployment_change.h"
+#include "deployment_versions.h"
 #include "deployments.h"
 #include "owner.h"
 #include "row_before.h"
@@ -125,6 +126,19 @@ note_all(TriggerData *trigger)
 	UnregisterSnapshot(snapshot);
 }
 
+/* Who has compiled the deployments learns which of them have changed: those noted behind these. */
+static void
+note_versions(int images)
+{
+	List	   *ids = NIL;
+	ListCell   *cell;
+
+	for_each_from(cell, pending_images, images)
+		ids = lappend(ids, (void *) ((DeploymentImage *) lfirst(cell))->was.deployment_id);
+	if (ids != NIL)
+		deployment_versions_note(ids);
+}
+
 void
 deployment_change_settle(void)
 {
@@ -175,6 +189,7 @@ twinset_settle_deployments(PG_FUNCTION_ARGS)
 	RowBefore  *lookup = row_before_begin(trigger->tg_relation, statement_close(trigger).command);
 	TupleTableSlot *before = transition_begin(trigger, trigger->tg_oldtable);
 	TupleTableSlot *after = transition_begin(trigger, trigger->tg_newtable);
+	int			images = list_length(pending_images);
 
 	/* of several statements that wrote one deployment any can close first: all note what it was before them */
 	while (transition_next(trigger, before, after))
@@ -188,6 +203,7 @@ twinset_settle_deployments(PG_FUNCTION_ARGS)
 	transition_end(after);
 	row_before_end(lookup);
 
+	note_versions(images);
 	settlement_keep_revision();
 	if (!statement_any_open())
 		deployment_change_settle();
@@ -202,6 +218,7 @@ Datum
 twinset_settle_deployment_row(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_call(fcinfo, TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW, "deployment_id");
+	int			images = list_length(pending_images);
 
 	if (statement_is_open(trigger))
 		PG_RETURN_POINTER(NULL);
@@ -211,6 +228,7 @@ twinset_settle_deployment_row(PG_FUNCTION_ARGS)
 	else
 		note_change(trigger->tg_trigslot,
 					TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newslot : NULL);
+	note_versions(images);
 	if (!statement_any_open())
 		deployment_change_settle();
 	PG_RETURN_POINTER(NULL);
@@ -239,6 +257,7 @@ twinset_after_truncate_deployment(PG_FUNCTION_ARGS)
 	TriggerData *trigger = trigger_call(fcinfo, TRIGGER_EVENT_AFTER, "deployment_id");
 
 	(void) statement_close(trigger);
+	deployment_versions_note(NIL);
 	if (!statement_any_open())
 		deployment_change_settle();
 	PG_RETURN_POINTER(NULL);

@@ -45,7 +45,10 @@ static int64 newest_revision = 0;
 /* the newest revision that the row had when the lock was taken, or has by now */
 static int64 kept_revision = 0;
 
-/* the same when the lock was taken */
+/* the version that was drawn last */
+static int64 drawn_version = 0;
+
+/* the newest revision when the lock was taken */
 static int64 revision_before = 0;
 
 Oid
@@ -65,7 +68,7 @@ update_row(bool draw_version)
 	SPIPlanPtr	plan = draw_version ?
 		owner_plan(&draw_plan, "UPDATE twinset.settlement"
 				   " SET version = pg_catalog.nextval('twinset.settlement_version')"
-				   " RETURNING newest_revision", 0, NULL) :
+				   " RETURNING newest_revision, version", 0, NULL) :
 		owner_plan(&keep_plan, "UPDATE twinset.settlement SET version = version"
 				   " RETURNING newest_revision", 0, NULL);
 
@@ -75,6 +78,8 @@ update_row(bool draw_version)
 				 errmsg("table \"twinset.settlement\" must have one row"),
 				 errhint("The extension twinset is damaged: drop and create it again.")));
 	kept_revision = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	if (draw_version)
+		drawn_version = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
 	newest_revision = Max(newest_revision, kept_revision);
 	revision_before = newest_revision;
 }
@@ -130,6 +135,12 @@ settlement_version(void)
 	if (owner_read(plan, NULL) != 1)
 		elog(ERROR, "table \"twinset.settlement\" must have one row");
 	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+int64
+settlement_drawn_version(void)
+{
+	return drawn_version;
 }
 
 int64

@@ -38,6 +38,9 @@ extern bool settlement_try_lock(void);
  */
 extern int64 settlement_version(void);
 
+/* the version that this transaction has drawn last */
+extern int64 settlement_drawn_version(void);
+
 /* a revision fits the numbers of every language: 2^53 - 1, in the year 2255 */
 #define MAX_REVISION	INT64CONST(9007199254740991)
 

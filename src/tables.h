@@ -66,6 +66,10 @@
 #define Anum_tally_healthy				4
 #define Anum_tally_unhealthy			5
 
+/* deployment_version */
+#define Anum_deployment_version_version			1
+#define Anum_deployment_version_deployment_id	2
+
 /* posting */
 #define Anum_posting_term				1
 #define Anum_posting_priority			2
