@@ -65,6 +65,16 @@ extern ConditionResult condition_evaluate(const Condition *condition,
 										  JsonbContainer *tags);
 
 /*
+ * SAMPLE is true of a device whose bucket, of that salt, is less than the
+ * percentage's number of buckets.  A bucket costs a SHA-256.
+ */
+#define CONDITION_SAMPLE_BUCKETS	UINT64CONST(100000000)
+
+extern uint32 condition_sample_bucket(const char *salt, int salt_length,
+									  const char *device_id, int device_id_length);
+extern uint32 condition_sample_buckets(const ConditionLiteral *percentage);
+
+/*
  * condition_with_room: a condition of size bytes, zeroed but for its header,
  * whose nodes the caller writes.
  */

@@ -25,7 +25,6 @@ PG_FUNCTION_INFO_V1(twinset_matches);
 PG_FUNCTION_INFO_V1(twinset_matches_text);
 PG_FUNCTION_INFO_V1(twinset_evaluate_text);
 
-#define SAMPLE_BUCKETS		UINT64CONST(100000000)
 #define BUCKETS_A_PERCENT	1000000
 
 typedef struct Device
@@ -53,8 +52,6 @@ static ConditionResult compare(const JsonbValue *value, ConditionOperator op,
 static ConditionResult holds(int order, ConditionOperator op);
 static int	compare_bytes(const char *a, int a_length, const char *b, int b_length);
 static int	compare_numbers(Numeric a, Numeric b);
-static uint64 sample_bucket(const ConditionLiteral *salt, const Device *device);
-static int64 percentage_buckets(const ConditionLiteral *percentage);
 static ConditionResult evaluate_arguments(FunctionCallInfo fcinfo, const Condition *condition);
 static const Condition *cached_condition(FunctionCallInfo fcinfo, int argument);
 
@@ -189,7 +186,8 @@ evaluate_sample(const ConditionNode *node, const Device *device)
 	const ConditionLiteral *percentage = condition_first_literal(node);
 	const ConditionLiteral *salt = condition_next_literal(percentage);
 
-	return sample_bucket(salt, device) < (uint64) percentage_buckets(percentage) ?
+	return condition_sample_bucket(salt->data, salt->length, device->id, device->id_length) <
+		condition_sample_buckets(percentage) ?
 		CONDITION_RESULT_TRUE : CONDITION_RESULT_FALSE;
 }
 
@@ -301,11 +299,12 @@ compare_numbers(Numeric a, Numeric b)
 }
 
 /*
- * sample_bucket: floor(h × 10⁸ / 2⁶⁴), h the first eight bytes, big-endian,
- * of SHA-256 over salt, a zero byte, deviceId.
+ * condition_sample_bucket: floor(h × 10⁸ / 2⁶⁴), h the first eight bytes,
+ * big-endian, of SHA-256 over salt, a zero byte, deviceId.
  */
-static uint64
-sample_bucket(const ConditionLiteral *salt, const Device *device)
+uint32
+condition_sample_bucket(const char *salt, int salt_length,
+						const char *device_id, int device_id_length)
 {
 	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
@@ -314,9 +313,9 @@ sample_bucket(const ConditionLiteral *salt, const Device *device)
 	bool		done;
 
 	done = pg_cryptohash_init(context) >= 0 &&
-		pg_cryptohash_update(context, (const uint8 *) salt->data, salt->length) >= 0 &&
+		pg_cryptohash_update(context, (const uint8 *) salt, salt_length) >= 0 &&
 		pg_cryptohash_update(context, &zero, 1) >= 0 &&
-		pg_cryptohash_update(context, (const uint8 *) device->id, device->id_length) >= 0 &&
+		pg_cryptohash_update(context, (const uint8 *) device_id, device_id_length) >= 0 &&
 		pg_cryptohash_final(context, digest, sizeof(digest)) >= 0;
 	if (!done)
 	{
@@ -332,17 +331,17 @@ sample_bucket(const ConditionLiteral *salt, const Device *device)
 	hash = pg_ntoh64(hash);
 
 	/* the high half and the low half, so that 64 bits are enough */
-	return ((hash >> 32) * SAMPLE_BUCKETS + (((hash & 0xFFFFFFFF) * SAMPLE_BUCKETS) >> 32)) >> 32;
+	return ((hash >> 32) * CONDITION_SAMPLE_BUCKETS + (((hash & 0xFFFFFFFF) * CONDITION_SAMPLE_BUCKETS) >> 32)) >> 32;
 }
 
 /* how many buckets the percentage has: a whole number, for it has six decimals at most */
-static int64
-percentage_buckets(const ConditionLiteral *percentage)
+uint32
+condition_sample_buckets(const ConditionLiteral *percentage)
 {
 	Numeric		per_percent = int64_to_numeric(BUCKETS_A_PERCENT);
 	Datum		buckets = DirectFunctionCall2(numeric_mul, PointerGetDatum(percentage->data),
 											  NumericGetDatum(per_percent));
-	int64		result = DatumGetInt64(DirectFunctionCall1(numeric_int8, buckets));
+	uint32		result = DatumGetInt64(DirectFunctionCall1(numeric_int8, buckets));
 
 	pfree(per_percent);
 	pfree(DatumGetPointer(buckets));

@@ -3,183 +3,67 @@
  * matcher.c
  *	  From a device to its winning deployment, or to all that target it.
  *
- * Each condition is filed under terms, or among the residual ones (terms.h).
- * A device is asked about by looking up the terms that its own deviceId and
- * tags make.  What is found there, and the residual deployments, are the
- * candidates.  They come out in rank order, and each is verified by evaluating
- * its whole condition: filing and colliding hashes may give a candidate too
- * many, never one too few.
+ * A device is asked about in three steps.  A walk over its tags notes what
+ * facts are to be looked up: the equality to each value, the prefixes and
+ * cells that conditions have at its path.  Then they are looked up, each
+ * found fact is marked as true, and its list of postings is a list of
+ * candidates.  (The first step fetches what the second reads, so that the
+ * memory's delays overlap.)  At last the postings' codes are verified, by the
+ * facts' marks.
  *
- *	rank 0	tags.env = 'prod' AND tags.floor = 3
- *	rank 1	tags.env = 'prod' OR deviceId IN ['x', 'y']
- *	rank 2	NOT tags.env = 'test'
- *	rank 3	tags.env = 'prod' AND tags.floor > 3
+ * For the winner the lists are merged in the order of rank, up to the first
+ * that holds.  For all, each list is gone through, and what holds is merged.
  *
- * are kept as
- *
- *	terms		floor = 3			-> 0
- *				env = 'prod'		-> 1 3
- *				deviceId = 'x'		-> 1
- *				deviceId = 'y'		-> 1
- *	residual	2
- *	paths		tags.env, tags.floor
- *
- * and device x with tags {"env": "prod", "floor": 4, "room": {"size": 9}} has
- * the candidates 1 (twice), 2 and 3; it never looks into room.
- *
- * In memory: the deployments in rank order, their ids and conditions in one
- * block in the same order; the postings of all terms in one array, term after
- * term, each term's ranks ascending; two hash tables, of terms and of paths.
- * All of that, and the room to answer in, belongs to the matcher's context.
- *
- * What a condition means is condition.h's; which deployments there are, the
- * caller's.
+ * What a fact, a code and a posting is: matcher_parts.h.  What a condition
+ * means is condition.h's; which deployments there are, the caller's.
  *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
 
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "utils/memutils.h"
 
-#include "matcher.h"
-#include "terms.h"
+#include "matcher_parts.h"
 
-/* a term, and the deployments filed under it */
-typedef struct Term
-{
-	uint64		hash;
-	uint64		first;			/* its first posting */
-	uint32		count;			/* its postings; of Build.mentions, uses */
-	char		status;			/* the hash table's */
-} Term;
+#if defined(__GNUC__) || defined(__clang__)
+#define fetch(address)	__builtin_prefetch(address)
+#else
+#define fetch(address)	((void) (address))
+#endif
 
-/* so sparse because most values have no term, and a miss costs most */
-#define SH_FILLFACTOR 0.5
-#define SH_PREFIX terms
-#define SH_ELEMENT_TYPE Term
-#define SH_KEY_TYPE uint64
-#define SH_KEY hash
-#define SH_HASH_KEY(table, key) ((uint32) (key))
-#define SH_EQUAL(table, a, b) ((a) == (b))
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
-
-/* a list of candidates while it is merged with others; never empty */
-typedef struct Cursor
-{
-	const int  *next;			/* the best rank not taken yet */
-	const int  *end;			/* behind the last */
-} Cursor;
-
-struct Matcher
-{
-	MemoryContext context;		/* of all that follows */
-	MemoryContext scratch;		/* reset after each asking */
-	MatcherDeployment *deployments; /* in rank order */
-	int			count;			/* of deployments */
-	terms_hash *terms;			/* under which one is filed */
-	TermPaths  *paths;			/* of the terms */
-	int		   *postings;		/* ranks, the terms' lists */
-	int		   *residual;		/* ranks that are candidates always */
-	int			residual_count;
-	Cursor	   *cursors;		/* a heap, the best rank at its top */
-	int			cursor_count;
-	int			cursor_limit;	/* allocated */
-	int		   *targeting;		/* what matcher_all returned last */
-	int		   *gained;			/* what matcher_difference returned last, beside targeting */
-	PathSet    *mentioned;		/* by rank, the condition's paths */
-};
-
-/* a deployment that goes under a term */
-typedef struct Filing
-{
-	uint64		hash;			/* the term's */
-	int			rank;
-} Filing;
-
-/* what is needed only while a matcher is built */
-typedef struct Build
-{
-	Matcher    *matcher;
-	terms_hash *mentions;		/* all that are mentioned, and how often */
-	FiledTerms	filed;			/* of the condition at hand */
-	Filing	   *filings;		/* of all deployments, ranks ascending */
-	uint64		filing_count;
-	uint64		filing_limit;	/* allocated */
-} Build;
-
-/* who is asked about */
-typedef struct Device
-{
-	const char *id;				/* not null-terminated */
-	int			id_length;		/* bytes */
-	JsonbContainer *tags;
-} Device;
-
-static Matcher *create_matcher(void);
-static void copy_deployments(Matcher *matcher, const MatcherDeployment *deployments, int count);
-static int	compare_deployments(const void *a, const void *b);
-static void file_deployments(Matcher *matcher);
-static void count_mention(void *build, uint64 term);
-static uint32 mentions_of(void *build, uint64 term);
-static void file_deployment(Build *build, int rank);
-static void add_filing(Build *build, uint64 hash, int rank);
-static void lay_out_postings(Build *build);
-static void start_asking(Matcher *matcher);
-static void look_up_device(Matcher *matcher, const Device *device);
-static void order_cursors(Matcher *matcher);
-static void look_up_term(void *matcher, uint64 hash);
-static void add_cursor(Matcher *matcher, const int *ranks, int count);
-static int	next_candidate(Matcher *matcher);
+static void take_out_common(Matcher *matcher, MatcherDifference *difference);
+static void look_up(Matcher *matcher, const Device *device);
+static void forget(Matcher *matcher);
+static void note_object(Matcher *matcher, JsonbContainer *object, uint32 parent);
+static void note_value(Matcher *matcher, uint32 number, JEntry entry,
+					   const char *data, uint32 offset, uint32 end);
+static void note_string(Matcher *matcher, uint32 number, const char *value, uint32 length);
+static void note_number(Matcher *matcher, uint32 number, const char *value);
+static void note_position(Matcher *matcher, uint32 number, uint32 position);
+static void note(Matcher *matcher, FactKey key);
+static void find_noted(Matcher *matcher);
+static void found(Matcher *matcher, uint32 number);
+static void set_state(Matcher *matcher, uint32 number, uint8 state);
+static void add_candidates(Matcher *matcher, uint32 number);
+static void add_cursor(Matcher *matcher, const Posting *postings, uint32 count);
+static int	first_that_holds(Matcher *matcher, const Device *device);
 static void advance(Matcher *matcher);
-static void sift_down(Matcher *matcher, int parent);
-static bool targets(Matcher *matcher, int rank, const Device *device);
+static void sift_down(Matcher *matcher, uint32 parent);
+static uint32 all_that_hold(Matcher *matcher, const Device *device);
+static uint32 add_that_hold(Matcher *matcher, const Device *device, const Cursor *cursor, uint32 count);
+static uint32 merge_runs(Matcher *matcher, uint32 runs);
+static uint32 merge(const Matcher *matcher, const int *left, const int *left_end,
+					const int *right, const int *right_end, int *merged);
+static bool code_holds(Matcher *matcher, Code code, const Device *device);
+static bool group_holds(Matcher *matcher, const Code *group, const Device *device);
+static bool fact_is(Matcher *matcher, uint32 number, bool wanted, const Device *device);
+static uint8 evaluate(Matcher *matcher, uint32 number, const Device *device);
+static uint32 bucket_of(Matcher *matcher, uint32 salt, const Device *device);
 
 /*
- * matcher_build: compile.  The deployments are copied (the conditions too)
- * and put in rank order.  O(n log n) in deployments.
- *
- * It becomes the parent's only when it is complete: an error on the way, a
- * cancel for one, leaves nothing behind in a parent that lives long.
- */
-Matcher *
-matcher_build(MemoryContext parent, const MatcherDeployment *deployments, int count)
-{
-	Matcher    *matcher = create_matcher();
-	MemoryContext caller = MemoryContextSwitchTo(matcher->context);
-
-	copy_deployments(matcher, deployments, count);
-	file_deployments(matcher);
-	MemoryContextSwitchTo(caller);
-	MemoryContextSetParent(matcher->context, parent);
-	return matcher;
-}
-
-/*
- * matcher_free: give back all that the matcher holds.
- */
-void
-matcher_free(Matcher *matcher)
-{
-	MemoryContextDelete(matcher->context);
-}
-
-/*
- * matcher_deployments: the deployments in rank order; an index into the array
- * is a rank.  The array is the matcher's; O(1).
- */
-MatcherDeployment *
-matcher_deployments(Matcher *matcher, int *count)
-{
-	*count = matcher->count;
-	return matcher->deployments;
-}
-
-/*
- * matcher_winner: the rank of the deployment that wins the device, -1 where
+ * matcher_winner: the slot of the deployment that wins the device, -1 where
  * none targets it.  Verifies the candidates up to the winner, at no cost that
  * depends on how many deployments there are besides.
  */
@@ -189,47 +73,35 @@ matcher_winner(Matcher *matcher, const char *device_id, int device_id_length,
 {
 	Device		device = {device_id, device_id_length, tags};
 	MemoryContext caller = MemoryContextSwitchTo(matcher->scratch);
-	int			rank;
+	int			slot;
 
-	start_asking(matcher);
-	look_up_device(matcher, &device);
-	order_cursors(matcher);
-	do
-	{
-		rank = next_candidate(matcher);
-	} while (rank >= 0 && !targets(matcher, rank, &device));
+	look_up(matcher, &device);
+	slot = first_that_holds(matcher, &device);
 
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(matcher->scratch);
-	return rank;
+	return slot;
 }
 
 /*
- * matcher_all: the ranks of all deployments that target the device,
- * ascending.  *ranks is valid until the matcher is asked again.  Verifies
- * all candidates.
+ * matcher_all: the slots of all deployments that target the device, by rank.
+ * *slots is valid until the matcher is asked again, or patched.  Verifies all
+ * candidates.
  */
 int
 matcher_all(Matcher *matcher, const char *device_id, int device_id_length,
-			JsonbContainer *tags, const int **ranks)
+			JsonbContainer *tags, const int **slots)
 {
 	Device		device = {device_id, device_id_length, tags};
 	MemoryContext caller = MemoryContextSwitchTo(matcher->scratch);
-	int			count = 0;
-	int			rank;
+	uint32		count;
 
-	start_asking(matcher);
-	look_up_device(matcher, &device);
-	order_cursors(matcher);
-	while ((rank = next_candidate(matcher)) >= 0)
-	{
-		if (targets(matcher, rank, &device))
-			matcher->targeting[count++] = rank;
-	}
+	look_up(matcher, &device);
+	count = all_that_hold(matcher, &device);
 
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(matcher->scratch);
-	*ranks = matcher->targeting;
+	*slots = matcher->targeting;
 	return count;
 }
 
@@ -242,361 +114,326 @@ matcher_difference(Matcher *matcher, const char *device_id, int device_id_length
 				   JsonbContainer *before, JsonbContainer *after,
 				   MatcherDifference *difference)
 {
-	Device		old_device = {device_id, device_id_length, before};
-	Device		new_device = {device_id, device_id_length, after};
-	PathSet		changed = ~(PathSet) 0;
-	MemoryContext caller;
-	int			rank;
+	const int  *slots;
+	int			count = before == NULL ? 0 :
+		matcher_all(matcher, device_id, device_id_length, before, &slots);
 
 	memset(difference, 0, sizeof(*difference));
-	difference->winner_before = before == NULL ? -1 :
-		matcher_winner(matcher, device_id, device_id_length, before);
-	difference->winner = after == NULL ? -1 :
-		matcher_winner(matcher, device_id, device_id_length, after);
-	difference->lost = matcher->targeting;
-	difference->gained = matcher->gained;
-
-	caller = MemoryContextSwitchTo(matcher->scratch);
-	start_asking(matcher);
-	if (before != NULL)
-		look_up_device(matcher, &old_device);
-	if (after != NULL)
-		look_up_device(matcher, &new_device);
-	if (before != NULL && after != NULL)
-		changed = paths_changed(before, after);
-	order_cursors(matcher);
-
-	while ((rank = next_candidate(matcher)) >= 0)
-	{
-		bool		did;
-		bool		does;
-
-		if (before != NULL && after != NULL && (matcher->mentioned[rank] & changed) == 0)
-			continue;
-		did = before != NULL && targets(matcher, rank, &old_device);
-		does = after != NULL && targets(matcher, rank, &new_device);
-		if (did && !does)
-			matcher->targeting[difference->lost_count++] = rank;
-		else if (does && !did)
-			matcher->gained[difference->gained_count++] = rank;
-	}
-	MemoryContextSwitchTo(caller);
-	MemoryContextReset(matcher->scratch);
-}
-
-int
-matcher_count(Matcher *matcher)
-{
-	return matcher->count;
-}
-
-const char *
-matcher_deployment_id(Matcher *matcher, int rank)
-{
-	return matcher->deployments[rank].deployment_id;
-}
-
-int64
-matcher_revision(Matcher *matcher, int rank)
-{
-	return matcher->deployments[rank].revision;
-}
-
-/*
- * matcher_size: bytes that the matcher holds.
- */
-Size
-matcher_size(Matcher *matcher)
-{
-	return MemoryContextMemAllocated(matcher->context, true);
-}
-
-/*
- * An empty matcher, below the caller's context.
- */
-static Matcher *
-create_matcher(void)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "twinset matcher",
-												  ALLOCSET_DEFAULT_SIZES);
-	Matcher    *matcher = MemoryContextAllocZero(context, sizeof(Matcher));
-
-	matcher->context = context;
-	matcher->scratch = AllocSetContextCreate(context,
-											 "twinset matcher scratch",
-											 ALLOCSET_SMALL_SIZES);
-	matcher->terms = terms_create(context, 64, NULL);
-	matcher->paths = term_paths_create(context);
-	matcher->cursor_limit = 16;
-	matcher->cursors = MemoryContextAlloc(context, matcher->cursor_limit * sizeof(Cursor));
-	return matcher;
-}
-
-/*
- * Sort the deployments, then copy what they point at, into one block and in
- * rank order: candidates are verified in that order.
- */
-static void
-copy_deployments(Matcher *matcher, const MatcherDeployment *deployments, int count)
-{
-	Size		size = 0;
-	char	   *at;
-
-	matcher->count = count;
-	matcher->deployments = MemoryContextAllocHuge(matcher->context,
-												  count * sizeof(MatcherDeployment));
-	matcher->targeting = MemoryContextAllocHuge(matcher->context, count * sizeof(int));
-	matcher->gained = MemoryContextAllocHuge(matcher->context, count * sizeof(int));
-	matcher->residual = MemoryContextAllocHuge(matcher->context, count * sizeof(int));
-	matcher->mentioned = MemoryContextAllocHuge(matcher->context, count * sizeof(PathSet));
+	matcher->lost = matcher_room(matcher, matcher->lost, &matcher->lost_limit, count, sizeof(int));
 	if (count > 0)
-		memcpy(matcher->deployments, deployments, count * sizeof(MatcherDeployment));
-	qsort(matcher->deployments, count, sizeof(MatcherDeployment), compare_deployments);
+		memcpy(matcher->lost, slots, count * sizeof(int));
+	difference->winner_before = count > 0 ? slots[0] : -1;
+	difference->lost = matcher->lost;
+	difference->lost_count = count;
 
-	for (int rank = 0; rank < count; rank++)
+	count = after == NULL ? 0 : matcher_all(matcher, device_id, device_id_length, after, &slots);
+	difference->winner = count > 0 ? slots[0] : -1;
+	difference->gained = matcher->targeting;
+	difference->gained_count = count;
+	take_out_common(matcher, difference);
+}
+
+/*
+ * Of two lists, that are by rank, keep what is in one alone.
+ */
+static void
+take_out_common(Matcher *matcher, MatcherDifference *difference)
+{
+	int		   *lost = matcher->lost;
+	int		   *gained = matcher->targeting;
+	int			i = 0;
+	int			j = 0;
+	int			lost_count = 0;
+	int			gained_count = 0;
+
+	while (i < difference->lost_count && j < difference->gained_count)
 	{
-		const MatcherDeployment *deployment = &matcher->deployments[rank];
-
-		if (deployment->condition != NULL)
-			size += CONDITION_ALIGN(VARSIZE(deployment->condition));
-		size += CONDITION_ALIGN(strlen(deployment->deployment_id) + 1);
-	}
-
-	at = MemoryContextAllocHuge(matcher->context, size);
-	for (int rank = 0; rank < count; rank++)
-	{
-		MatcherDeployment *deployment = &matcher->deployments[rank];
-		Size		id_size = strlen(deployment->deployment_id) + 1;
-
-		CHECK_FOR_INTERRUPTS();
-		if (deployment->condition != NULL)
+		if (lost[i] == gained[j])
 		{
-			Size		condition_size = VARSIZE(deployment->condition);
-
-			deployment->condition = memcpy(at, deployment->condition, condition_size);
-			matcher->mentioned[rank] = paths_of_condition(deployment->condition);
-			at += CONDITION_ALIGN(condition_size);
+			i++;
+			j++;
 		}
-		deployment->deployment_id = memcpy(at, deployment->deployment_id, id_size);
-		at += CONDITION_ALIGN(id_size);
+		else if (matcher_order(matcher, lost[i]) < matcher_order(matcher, gained[j]))
+			lost[lost_count++] = lost[i++];
+		else
+			gained[gained_count++] = gained[j++];
 	}
+	while (i < difference->lost_count)
+		lost[lost_count++] = lost[i++];
+	while (j < difference->gained_count)
+		gained[gained_count++] = gained[j++];
+	difference->lost_count = lost_count;
+	difference->gained_count = gained_count;
 }
 
 /*
- * The winner first: the larger priority, then the later, then the larger id.
+ * Find the facts that are true of the device, and the lists of candidates.
  */
-static int
-compare_deployments(const void *a, const void *b)
+static void
+look_up(Matcher *matcher, const Device *device)
 {
-	const MatcherDeployment *left = a;
-	const MatcherDeployment *right = b;
-
-	if (left->priority != right->priority)
-		return left->priority > right->priority ? -1 : 1;
-	if (left->created_at != right->created_at)
-		return left->created_at > right->created_at ? -1 : 1;
-	return strcmp(right->deployment_id, left->deployment_id);
+	forget(matcher);
+	add_candidates(matcher, FACT_ALWAYS);
+	found(matcher, matcher->paths[PATH_DEVICE_ID].defined);
+	note_string(matcher, PATH_DEVICE_ID, device->id, device->id_length);
+	if (JsonContainerIsObject(device->tags))
+		note_object(matcher, device->tags, PATH_TAGS);
+	for (uint32 i = 0; i < matcher->salt_count; i++)
+		note_position(matcher, matcher->salts[i],
+					  term_bucket_position(bucket_of(matcher, matcher->salts[i], device)));
+	find_noted(matcher);
 }
 
 /*
- * File all deployments: count how often each term is mentioned, choose each
- * condition's by that, and lay the lists out.
+ * Nothing is known of a device.
  */
 static void
-file_deployments(Matcher *matcher)
+forget(Matcher *matcher)
 {
-	Build		build = {.matcher = matcher, .filing_limit = 1024};
-	MemoryContext context = AllocSetContextCreate(matcher->context,
-												  "twinset matcher build",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(context);
-
-	build.mentions = terms_create(context, matcher->count, NULL);
-	build.filings = palloc(build.filing_limit * sizeof(Filing));
-
-	for (int rank = 0; rank < matcher->count; rank++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (matcher->deployments[rank].condition != NULL)
-			terms_mentioned(matcher->deployments[rank].condition, count_mention, &build);
-	}
-	for (int rank = 0; rank < matcher->count; rank++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		file_deployment(&build, rank);
-	}
-	lay_out_postings(&build);
-
-	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(context);
-}
-
-static void
-count_mention(void *build, uint64 hash)
-{
-	bool		found;
-	Term	   *term = terms_insert(((Build *) build)->mentions, hash, &found);
-
-	term->count = found ? term->count + 1 : 1;
-}
-
-static uint32
-mentions_of(void *build, uint64 hash)
-{
-	return terms_lookup(((Build *) build)->mentions, hash)->count;
-}
-
-/*
- * File one deployment: under the terms chosen, among the residual ones, or
- * nowhere.
- */
-static void
-file_deployment(Build *build, int rank)
-{
-	Matcher    *matcher = build->matcher;
-	const Condition *condition = matcher->deployments[rank].condition;
-	FiledTerms *filed = &build->filed;
-
-	if (condition == NULL)
-		return;
-	if (!terms_of_condition(condition, mentions_of, build, filed))
-	{
-		matcher->residual[matcher->residual_count++] = rank;
-		return;
-	}
-	for (int i = 0; i < filed->count; i++)
-	{
-		if (i == 0 || filed->terms[i].path != filed->terms[i - 1].path)
-			term_paths_add(matcher->paths, filed->terms[i].path);
-		add_filing(build, filed->terms[i].term, rank);
-	}
-}
-
-static void
-add_filing(Build *build, uint64 hash, int rank)
-{
-	bool		found;
-	Term	   *term = terms_insert(build->matcher->terms, hash, &found);
-
-	term->count = found ? term->count + 1 : 1;
-
-	if (build->filing_count == build->filing_limit)
-	{
-		build->filing_limit *= 2;
-		build->filings = repalloc_huge(build->filings, build->filing_limit * sizeof(Filing));
-	}
-	build->filings[build->filing_count].hash = hash;
-	build->filings[build->filing_count].rank = rank;
-	build->filing_count++;
-}
-
-/*
- * Give each term its part of the array, then put the ranks there.  As the
- * filings are in rank order, so is each list.
- */
-static void
-lay_out_postings(Build *build)
-{
-	Matcher    *matcher = build->matcher;
-	terms_iterator iterator;
-	Term	   *term;
-	uint64		first = 0;
-
-	terms_start_iterate(matcher->terms, &iterator);
-	while ((term = terms_iterate(matcher->terms, &iterator)) != NULL)
-	{
-		CHECK_FOR_INTERRUPTS();
-		term->first = first;
-		first += term->count;
-		term->count = 0;
-	}
-
-	matcher->postings = MemoryContextAllocHuge(matcher->context,
-											   build->filing_count * sizeof(int));
-	for (uint64 i = 0; i < build->filing_count; i++)
-	{
-		const Filing *filing = &build->filings[i];
-
-		CHECK_FOR_INTERRUPTS();
-		term = terms_lookup(matcher->terms, filing->hash);
-		matcher->postings[term->first + term->count++] = filing->rank;
-	}
-}
-
-/*
- * Find the lists of candidates: the residual ones, and those of one device or
- * two; then make a heap of them.
- */
-static void
-start_asking(Matcher *matcher)
-{
+	for (uint32 i = 0; i < matcher->touched_count; i++)
+		matcher->states[matcher->touched[i]] =
+			matcher->facts[matcher->touched[i]].kind >= FACT_IS_TRUE ? FACT_STATE_UNKNOWN : FACT_STATE_FALSE;
+	matcher->touched_count = 0;
+	matcher->probe_count = 0;
 	matcher->cursor_count = 0;
-	if (matcher->residual_count > 0)
-		add_cursor(matcher, matcher->residual, matcher->residual_count);
-}
-
-static void
-look_up_device(Matcher *matcher, const Device *device)
-{
-	terms_of_device(device->id, device->id_length, device->tags, matcher->paths,
-					look_up_term, matcher);
-}
-
-static void
-order_cursors(Matcher *matcher)
-{
-	for (int i = matcher->cursor_count / 2 - 1; i >= 0; i--)
-		sift_down(matcher, i);
-}
-
-static void
-look_up_term(void *arg, uint64 hash)
-{
-	Matcher    *matcher = arg;
-	Term	   *term = terms_lookup(matcher->terms, hash);
-
-	if (term != NULL)
-		add_cursor(matcher, &matcher->postings[term->first], term->count);
-}
-
-static void
-add_cursor(Matcher *matcher, const int *ranks, int count)
-{
-	Cursor	   *cursor;
-
-	if (matcher->cursor_count == matcher->cursor_limit)
-	{
-		matcher->cursor_limit *= 2;
-		matcher->cursors = repalloc_huge(matcher->cursors,
-										 matcher->cursor_limit * sizeof(Cursor));
-	}
-	cursor = &matcher->cursors[matcher->cursor_count++];
-	cursor->next = ranks;
-	cursor->end = ranks + count;
+	matcher->asked++;
 }
 
 /*
- * The best rank in any list that was not returned yet, -1 at the end.
+ * Note the facts of an object's members.  What no condition has a path to is
+ * passed over.
+ *
+ * The container is read as jsonb.h describes it: first the entries of all
+ * keys, then those of all values, then the data of both in the same order.
+ */
+static void
+note_object(Matcher *matcher, JsonbContainer *object, uint32 parent)
+{
+	uint64		hash = matcher->paths[parent].hash;
+	uint32		count = JsonContainerSize(object);
+	const JEntry *keys = object->children;
+	const JEntry *values = object->children + count;
+	const char *data = (const char *) (values + count);
+	uint32		key_end = 0;
+	uint32		value_end = getJsonbOffset(object, count);
+
+	check_stack_depth();
+
+	for (uint32 i = 0; i < count; i++)
+	{
+		uint32		key = key_end;
+		uint32		value = value_end;
+		uint32		path;
+
+		JBE_ADVANCE_OFFSET(key_end, keys[i]);
+		JBE_ADVANCE_OFFSET(value_end, values[i]);
+		path = facts_find_path(matcher, term_hash_key(hash, data + key, key_end - key),
+							   parent, data + key, key_end - key);
+		if (path != 0)
+			note_value(matcher, path, values[i], data, value, value_end);
+	}
+}
+
+/*
+ * Note the facts of a value, or of those in it.  An array equals no literal,
+ * and no path goes into one.
+ */
+static void
+note_value(Matcher *matcher, uint32 number, JEntry entry,
+		   const char *data, uint32 offset, uint32 end)
+{
+	const Path *path = &matcher->paths[number];
+
+	found(matcher, path->defined);
+	if (JBE_ISCONTAINER(entry))
+	{
+		JsonbContainer *container = (JsonbContainer *) (data + INTALIGN(offset));
+
+		if (path->entered && JsonContainerIsObject(container))
+			note_object(matcher, container, number);
+	}
+	else if (JBE_ISSTRING(entry))
+		note_string(matcher, number, data + offset, end - offset);
+	else if (JBE_ISNUMERIC(entry))
+		note_number(matcher, number, data + INTALIGN(offset));
+	else if (path->compared)
+	{
+		int			kind = JBE_ISBOOL_TRUE(entry) ? CONDITION_TRUE :
+			JBE_ISBOOL_FALSE(entry) ? CONDITION_FALSE : CONDITION_NULL;
+
+		note(matcher, (FactKey) {
+			.hash = term_hash_mark(path->hash, kind), .path = number, .kind = kind
+		});
+	}
+}
+
+static void
+note_string(Matcher *matcher, uint32 number, const char *value, uint32 length)
+{
+	const Path *path = &matcher->paths[number];
+
+	found(matcher, path->string);
+	if (path->compared)
+		note(matcher, (FactKey) {
+			.hash = term_hash_string(path->hash, value, length), .path = number,
+			.kind = CONDITION_STRING, .data = value, .length = length
+		});
+	for (uint64 left = path->prefix_lengths; left != 0; left &= left - 1)
+	{
+		uint32		prefix = facts_prefix_length(pg_rightmost_one_pos64(left));
+
+		if (prefix > length)
+			break;
+		note(matcher, (FactKey) {
+			.hash = term_hash_prefix(path->hash, value, prefix), .path = number,
+			.kind = TERM_PREFIX, .data = value, .length = prefix
+		});
+	}
+}
+
+static void
+note_number(Matcher *matcher, uint32 number, const char *value)
+{
+	const Path *path = &matcher->paths[number];
+
+	found(matcher, path->number);
+	if (path->compared)
+		note(matcher, (FactKey) {
+			.hash = term_hash_number(path->hash, (Numeric) value), .path = number,
+			.kind = CONDITION_NUMBER, .data = value
+		});
+	if (path->levels != 0)
+		note_position(matcher, number, term_number_position((Numeric) value));
+}
+
+static void
+note_position(Matcher *matcher, uint32 number, uint32 position)
+{
+	const Path *path = &matcher->paths[number];
+
+	for (int level = 1; level <= TERM_LEVELS; level++)
+	{
+		uint32		cell = term_cell_of(position, level);
+
+		if ((path->levels & 1 << level) != 0)
+			note(matcher, (FactKey) {
+				.hash = term_hash_cell(path->hash, level, cell), .path = number,
+				.kind = TERM_CELL + level, .cell = cell
+			});
+	}
+}
+
+static void
+note(Matcher *matcher, FactKey key)
+{
+	matcher->probes = matcher_room(matcher, matcher->probes, &matcher->probe_limit,
+								   (uint64) matcher->probe_count + 1, sizeof(Probe));
+	matcher->probes[matcher->probe_count++].key = key;
+	fetch(&matcher->fact_index.entries[(uint32) key.hash & matcher->fact_index.mask]);
+}
+
+/*
+ * Look up what was noted: a step for all, then the next, each fetching what
+ * the one after it reads.
+ */
+static void
+find_noted(Matcher *matcher)
+{
+	uint32		count = 0;
+
+	for (uint32 i = 0; i < matcher->probe_count; i++)
+	{
+		Probe		probe = matcher->probes[i];
+
+		probe.fact = facts_by_hash(matcher, probe.key.hash);
+		if (probe.fact == FACT_NONE)
+			continue;
+		fetch(&matcher->facts[probe.fact]);
+		matcher->probes[count++] = probe;
+	}
+	for (uint32 i = 0; i < count; i++)
+	{
+		const Fact *fact = &matcher->facts[matcher->probes[i].fact];
+
+		if (fact->kind < TERM_CELL)
+			fetch(&matcher->words[fact->content]);
+		fetch(&matcher->postings[fact->first]);
+	}
+	for (uint32 i = 0; i < count; i++)
+	{
+		const Probe *probe = &matcher->probes[i];
+
+		found(matcher, facts_is(matcher, probe->fact, &probe->key) ? probe->fact :
+			  facts_find(matcher, &probe->key));
+	}
+}
+
+/*
+ * The device has this fact.
+ */
+static void
+found(Matcher *matcher, uint32 number)
+{
+	if (number == FACT_NONE)
+		return;
+	set_state(matcher, number, FACT_STATE_TRUE);
+	add_candidates(matcher, number);
+}
+
+static void
+set_state(Matcher *matcher, uint32 number, uint8 state)
+{
+	matcher->touched = matcher_room(matcher, matcher->touched, &matcher->touched_limit,
+									(uint64) matcher->touched_count + 1, sizeof(uint32));
+	matcher->touched[matcher->touched_count++] = number;
+	matcher->states[number] = state;
+}
+
+static void
+add_candidates(Matcher *matcher, uint32 number)
+{
+	const Fact *fact = &matcher->facts[number];
+
+	if (fact->count > 0)
+		add_cursor(matcher, &matcher->postings[fact->first], fact->count);
+	if (fact->added != 0 && matcher->lists[fact->added].count > 0)
+		add_cursor(matcher, matcher->lists[fact->added].postings, matcher->lists[fact->added].count);
+}
+
+static void
+add_cursor(Matcher *matcher, const Posting *postings, uint32 count)
+{
+	matcher->cursors = matcher_room(matcher, matcher->cursors, &matcher->cursor_limit,
+									(uint64) matcher->cursor_count + 1, sizeof(Cursor));
+	matcher->cursors[matcher->cursor_count++] = (Cursor) {.next = postings, .end = postings + count};
+}
+
+/*
+ * The best candidate that holds, -1 if none does.  The cursors are a heap, the
+ * best at its top.
  */
 static int
-next_candidate(Matcher *matcher)
+first_that_holds(Matcher *matcher, const Device *device)
 {
-	int			rank;
+	for (uint32 i = 0; i < matcher->cursor_count; i++)
+		matcher->cursors[i].order = matcher_order(matcher, matcher->cursors[i].next->slot);
+	for (uint32 i = matcher->cursor_count / 2; i > 0; i--)
+		sift_down(matcher, i - 1);
 
-	if (matcher->cursor_count == 0)
-		return -1;
-
-	rank = *matcher->cursors[0].next;
-	do
+	while (matcher->cursor_count > 0)
 	{
+		const Posting *candidate = matcher->cursors[0].next;
+
+		CHECK_FOR_INTERRUPTS();
+		if (code_holds(matcher, candidate->code, device) && !matcher_is_empty(matcher, candidate->slot))
+			return candidate->slot;
 		advance(matcher);
-	} while (matcher->cursor_count > 0 && *matcher->cursors[0].next == rank);
-	return rank;
+	}
+	return -1;
 }
 
 /*
- * Take the top cursor's rank off.
+ * Take the top cursor's candidate off.
  */
 static void
 advance(Matcher *matcher)
@@ -605,22 +442,23 @@ advance(Matcher *matcher)
 
 	if (++top->next == top->end)
 		*top = matcher->cursors[--matcher->cursor_count];
+	else
+		top->order = matcher_order(matcher, top->next->slot);
 	sift_down(matcher, 0);
 }
 
 static void
-sift_down(Matcher *matcher, int parent)
+sift_down(Matcher *matcher, uint32 parent)
 {
 	Cursor	   *cursors = matcher->cursors;
 	Cursor		sifted = cursors[parent];
-	int			child;
+	uint32		child;
 
 	while ((child = 2 * parent + 1) < matcher->cursor_count)
 	{
-		if (child + 1 < matcher->cursor_count &&
-			*cursors[child + 1].next < *cursors[child].next)
+		if (child + 1 < matcher->cursor_count && cursors[child + 1].order < cursors[child].order)
 			child++;
-		if (*sifted.next <= *cursors[child].next)
+		if (sifted.order <= cursors[child].order)
 			break;
 		cursors[parent] = cursors[child];
 		parent = child;
@@ -629,13 +467,191 @@ sift_down(Matcher *matcher, int parent)
 }
 
 /*
- * Verify a candidate.
+ * All candidates that hold, into targeting; how many.
+ */
+static uint32
+all_that_hold(Matcher *matcher, const Device *device)
+{
+	uint32		count = 0;
+	uint32		runs = 0;
+
+	matcher->runs = matcher_room(matcher, matcher->runs, &matcher->run_limit,
+								 (uint64) matcher->cursor_count + 1, sizeof(uint32));
+	for (uint32 i = 0; i < matcher->cursor_count; i++)
+	{
+		matcher->runs[runs] = count;
+		count = add_that_hold(matcher, device, &matcher->cursors[i], count);
+		if (count > matcher->runs[runs])
+			runs++;
+	}
+	matcher->runs[runs] = count;
+	return runs > 1 ? merge_runs(matcher, runs) : count;
+}
+
+/*
+ * The candidates of one list that hold, each once; how many there are now.
+ */
+static uint32
+add_that_hold(Matcher *matcher, const Device *device, const Cursor *cursor, uint32 count)
+{
+	uint32		last = PG_UINT32_MAX;
+
+	for (const Posting *candidate = cursor->next; candidate < cursor->end; candidate++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!code_holds(matcher, candidate->code, device) || candidate->slot == last ||
+			matcher_is_empty(matcher, candidate->slot))
+			continue;
+		matcher->targeting = matcher_room(matcher, matcher->targeting, &matcher->targeting_limit,
+										  (uint64) count + 1, sizeof(int));
+		matcher->targeting[count++] = last = candidate->slot;
+	}
+	return count;
+}
+
+/*
+ * Merge the runs in targeting, two and two, until there is one.
+ */
+static uint32
+merge_runs(Matcher *matcher, uint32 runs)
+{
+	matcher->merged = matcher_room(matcher, matcher->merged, &matcher->merged_limit,
+								   matcher->runs[runs], sizeof(int));
+	while (runs > 1)
+	{
+		uint32		merged = 0;
+		uint32		count = 0;
+		int		   *from = matcher->targeting;
+		int		   *into = matcher->merged;
+		uint32		limit = matcher->targeting_limit;
+
+		for (uint32 i = 0; i < runs; i += 2)
+		{
+			const int  *left = &from[matcher->runs[i]];
+			const int  *right = &from[matcher->runs[i + 1]];
+			const int  *end = &from[matcher->runs[Min(i + 2, runs)]];
+
+			matcher->runs[merged++] = count;
+			count += merge(matcher, left, right, right, end, &into[count]);
+		}
+		matcher->runs[merged] = count;
+		runs = merged;
+
+		matcher->targeting = into;
+		matcher->targeting_limit = matcher->merged_limit;
+		matcher->merged = from;
+		matcher->merged_limit = limit;
+	}
+	return matcher->runs[1];
+}
+
+static uint32
+merge(const Matcher *matcher, const int *left, const int *left_end,
+	  const int *right, const int *right_end, int *merged)
+{
+	int		   *to = merged;
+
+	while (left < left_end && right < right_end)
+	{
+		if (*left == *right)
+			right++;
+		else if (matcher_order(matcher, *left) < matcher_order(matcher, *right))
+			*to++ = *left++;
+		else
+			*to++ = *right++;
+	}
+	while (left < left_end)
+		*to++ = *left++;
+	while (right < right_end)
+		*to++ = *right++;
+	return to - merged;
+}
+
+static inline bool
+code_holds(Matcher *matcher, Code code, const Device *device)
+{
+	CodeKind	kind = CODE_KIND(code);
+
+	if (kind <= CODE_NOT_FACT)
+		return fact_is(matcher, CODE_VALUE(code), kind == CODE_FACT, device);
+	return group_holds(matcher, &matcher->words[CODE_VALUE(code)], device);
+}
+
+/*
+ * Of ALL the first that does not hold decides, of ANY the first that does.
  */
 static bool
-targets(Matcher *matcher, int rank, const Device *device)
+group_holds(Matcher *matcher, const Code *group, const Device *device)
 {
+	bool		any = CODE_KIND(*group) == CODE_ANY;
+	const Code *end = group + 1 + CODE_VALUE(*group);
+
+	check_stack_depth();
+
+	for (const Code *code = group + 1; code < end;)
+	{
+		CodeKind	kind = CODE_KIND(*code);
+		bool		holds;
+
+		if (kind <= CODE_NOT_FACT)
+		{
+			holds = fact_is(matcher, CODE_VALUE(*code), kind == CODE_FACT, device);
+			code++;
+		}
+		else
+		{
+			holds = group_holds(matcher, code, device);
+			code += 1 + CODE_VALUE(*code);
+		}
+		if (holds == any)
+			return any;
+	}
+	return !any;
+}
+
+static inline bool
+fact_is(Matcher *matcher, uint32 number, bool wanted, const Device *device)
+{
+	uint8		state = matcher->states[number];
+
+	if (unlikely(state == FACT_STATE_UNKNOWN))
+		state = evaluate(matcher, number, device);
+	return (state == FACT_STATE_TRUE) == wanted;
+}
+
+/*
+ * Evaluate a fact that no device is looked up for, once a device.
+ */
+static uint8
+evaluate(Matcher *matcher, uint32 number, const Device *device)
+{
+	const Fact *fact = &matcher->facts[number];
+	bool		is_true;
+
 	CHECK_FOR_INTERRUPTS();
-	return condition_evaluate(matcher->deployments[rank].condition,
-							  device->id, device->id_length,
-							  device->tags) == CONDITION_RESULT_TRUE;
+	if (fact->kind == FACT_IS_SAMPLED)
+		is_true = bucket_of(matcher, fact->path, device) < fact->content;
+	else
+		is_true = condition_evaluate(facts_condition(matcher, fact),
+									 device->id, device->id_length, device->tags) ==
+			(fact->kind == FACT_IS_TRUE ? CONDITION_RESULT_TRUE : CONDITION_RESULT_FALSE);
+	set_state(matcher, number, is_true ? FACT_STATE_TRUE : FACT_STATE_FALSE);
+	return matcher->states[number];
+}
+
+/*
+ * The device's bucket of a salt, computed once.
+ */
+static uint32
+bucket_of(Matcher *matcher, uint32 salt, const Device *device)
+{
+	Path	   *path = &matcher->paths[salt];
+	const ConditionKey *key = (const ConditionKey *) &matcher->words[path->key];
+
+	if (path->bucket_asked != matcher->asked)
+	{
+		path->bucket = condition_sample_bucket(key->data, key->length, device->id, device->id_length);
+		path->bucket_asked = matcher->asked;
+	}
+	return path->bucket;
 }

@@ -3,10 +3,15 @@
  * matcher.h
  *	  From a device to its winning deployment, or to all that target it.
  *
- * A matcher is compiled once from a set of deployments and then asked for
- * many devices.  It lives in a memory context of its own, below the one
- * that it was given; matcher_free() deletes it.  It knows nothing of tables,
- * the log or snapshots: who builds it says which deployments there are.
+ * A matcher is compiled once from a set of deployments, patched where some of
+ * them change, and asked for many devices.  It lives in a memory context of
+ * its own, below the one that it was given; matcher_free() deletes it.  It
+ * knows nothing of tables, the log or snapshots: who builds it says which
+ * deployments there are.
+ *
+ * It calls a deployment by its slot, a number below matcher_slots().  A slot
+ * is never given to another deployment; a patch may add slots, and leave some
+ * that hold none any more.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,36 +28,60 @@ typedef struct MatcherDeployment
 	int32		priority;		/* the larger wins */
 	TimestampTz created_at;		/* of equal priorities the later wins, then the larger id */
 	int64		revision;		/* carried along for who counts statuses */
-	void	   *extra;			/* the caller's own */
 } MatcherDeployment;
 
 typedef struct Matcher Matcher;
 
 /*
- * matcher_build: compile.  The deployments are copied (the conditions too)
- * and put in rank order, the winner of all first.  O(n log n).
+ * matcher_build: compile.  Nothing of what is given is needed later.
+ * O(n log n); until it is complete an error leaves nothing behind.
  */
 extern Matcher *matcher_build(MemoryContext parent,
 							  const MatcherDeployment *deployments, int count);
 extern void matcher_free(Matcher *matcher);
 
-/* the deployments in rank order; an index into this array is a rank */
-extern MatcherDeployment *matcher_deployments(Matcher *matcher, int *count);
+/*
+ * matcher_patch: take these away, then add those; one that changed is given
+ * in both.  What is not there is not missed; what is added must not be there.
+ * After an error the matcher is as it was.  At a cost of one deployment, not
+ * of all, until it is worn.
+ */
+extern void matcher_patch(Matcher *matcher, const char *const *removed, int removed_count,
+						  const MatcherDeployment *added, int added_count);
 
 /*
- * matcher_winner: the rank of the deployment that wins the device, -1 where
+ * matcher_worn: so much has been patched that a new one is worth its cost.
+ * It goes on to answer rightly, but slower, and grows.
+ */
+extern bool matcher_worn(const Matcher *matcher);
+
+/* one more than the last slot */
+extern int	matcher_slots(const Matcher *matcher);
+
+/* is there a deployment? */
+extern bool matcher_has(const Matcher *matcher, int slot);
+
+/* of the deployment of a slot; the id is valid until the next patch */
+extern const char *matcher_deployment_id(const Matcher *matcher, int slot);
+extern int64 matcher_revision(const Matcher *matcher, int slot);
+
+/* the slot of a deployment, -1 where it is not there; O(1), the first time O(n) */
+extern int	matcher_find(Matcher *matcher, const char *deployment_id);
+
+/*
+ * matcher_winner: the slot of the deployment that wins the device, -1 where
  * none targets it.
  */
 extern int	matcher_winner(Matcher *matcher, const char *device_id, int device_id_length,
 						   JsonbContainer *tags);
 
 /*
- * matcher_all: the ranks of all deployments that target the device,
- * ascending (the winner first).  *ranks points into the matcher and is valid
- * until it is asked again.  Returns how many.
+ * matcher_all: the slots of all deployments that target the device, the
+ * winner first, then by rank.  *slots is valid until the matcher is asked
+ * again, or patched.  Returns how many.
  */
 extern int	matcher_all(Matcher *matcher, const char *device_id, int device_id_length,
-						JsonbContainer *tags, const int **ranks);
+						JsonbContainer *tags, const int **slots);
 
 /* what a change of a device's tags changes */
 typedef struct MatcherDifference
@@ -68,21 +97,11 @@ typedef struct MatcherDifference
 /*
  * matcher_difference: what of matcher_winner() and matcher_all() differs
  * between two states of a device's tags; NULL: it is not there, and nothing
- * targets it.  The lists are ascending, and valid as those of matcher_all().
- *
- * Cost: conditions that mention no path where the two differ are passed over.
+ * targets it.  The lists are by rank, and valid as those of matcher_all().
  */
 extern void matcher_difference(Matcher *matcher, const char *device_id, int device_id_length,
 							   JsonbContainer *before, JsonbContainer *after,
 							   MatcherDifference *difference);
-
-/*
- * Of one deployment by its rank, below matcher_count().  Arrays by rank are
- * made with this length.
- */
-extern int	matcher_count(Matcher *matcher);
-extern const char *matcher_deployment_id(Matcher *matcher, int rank);
-extern int64 matcher_revision(Matcher *matcher, int rank);
 
 /* bytes that the matcher holds */
 extern Size matcher_size(Matcher *matcher);

@@ -8,7 +8,8 @@
  * deployments for it.  So the lists that the matcher keeps in memory are in a
  * table too, kept by who settles a deployment change:
  *
- *	term	of an equality that the condition needs (terms.h); 0: it needs none
+ *	term	one of those that the condition is stored under (terms.h); 0: it is
+ *			residual
  *	rank	priority, created_at, deployment_id
  *	target_condition
  *
@@ -46,7 +47,7 @@
 
 PG_FUNCTION_INFO_V1(twinset_filed_rightly);
 
-/* the term of a condition that needs no equality */
+/* the term of residual conditions */
 #define RESIDUAL_TERM	INT64CONST(0)
 
 /* a list that is longer counts as this long */
@@ -65,6 +66,7 @@ typedef struct PostingScan
 	Oid			index;			/* by term and rank */
 	binaryheap *lists;			/* of PostingList, the best rank first */
 	List	   *open;			/* all of them */
+	KeyLookup  *asked;			/* used again for each term that is asked for */
 	const char *device_id;
 	int			device_id_length;
 	JsonbContainer *tags;
@@ -135,6 +137,16 @@ open_list(void *arg, uint64 term)
 	scan->open = lappend(scan->open, list);
 }
 
+/* Is there anything in the list? */
+static bool
+has_list(void *arg, uint64 term)
+{
+	PostingScan *scan = arg;
+
+	CHECK_FOR_INTERRUPTS();
+	return key_lookup(scan->asked, Int64GetDatum((int64) term)) != NULL;
+}
+
 static void
 begin_scan(PostingScan *scan, const char *device_id, int device_id_length, JsonbContainer *tags)
 {
@@ -149,8 +161,9 @@ begin_scan(PostingScan *scan, const char *device_id, int device_id_length, Jsonb
 	scan->per_row = AllocSetContextCreate(CurrentMemoryContext, "twinset posting",
 										  ALLOCSET_SMALL_SIZES);
 
+	scan->asked = key_lookup_begin_by(scan->table, scan->index, BackwardScanDirection, GetActiveSnapshot());
 	open_list(scan, RESIDUAL_TERM);
-	terms_of_device(device_id, device_id_length, tags, NULL, open_list, scan);
+	terms_of_device(device_id, device_id_length, tags, has_list, open_list, scan);
 	scan->lists = binaryheap_allocate(list_length(scan->open), compare_ranks, NULL);
 	foreach(cell, scan->open)
 	{
@@ -208,6 +221,7 @@ end_scan(PostingScan *scan)
 
 	foreach(cell, scan->open)
 		key_lookup_end(((PostingList *) lfirst(cell))->rows);
+	key_lookup_end(scan->asked);
 	table_close(scan->table, NoLock);
 	MemoryContextDelete(scan->per_row);
 }
@@ -309,7 +323,7 @@ postings_change(List *ids, const MatcherDeployment *deployments, int count)
 	Relation	table = table_open(settlement_table("posting"), RowExclusiveLock);
 	TableWriter *writer = table_writer_begin("posting");
 	ListLengths lengths;
-	FiledTerms	filed = {0};
+	TermList	filed = {0};
 	uint64		rows;
 
 	delete_postings(writer, table, ids);
@@ -328,8 +342,8 @@ postings_change(List *ids, const MatcherDeployment *deployments, int count)
 			insert_posting(writer, RESIDUAL_TERM, deployment);
 		for (int term = 0; term < filed.count; term++)
 		{
-			insert_posting(writer, filed.terms[term].term, deployment);
-			known_length(&lengths, filed.terms[term].term)->length++;
+			insert_posting(writer, filed.terms[term], deployment);
+			known_length(&lengths, filed.terms[term])->length++;
 		}
 	}
 	key_lookup_end(lengths.lists);
@@ -374,7 +388,7 @@ twinset_filed_rightly(PG_FUNCTION_ARGS)
 	const Condition *condition = DatumGetConditionP(PG_GETARG_DATUM(0));
 	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(1);
 	StoredTerms stored;
-	FiledTerms	filed = {0};
+	TermList	filed = {0};
 	bool		rightly = true;
 
 	if (array_contains_nulls(array))
@@ -386,7 +400,7 @@ twinset_filed_rightly(PG_FUNCTION_ARGS)
 	if (!terms_of_condition(condition, weigh_by_stored, &stored, &filed))
 		PG_RETURN_BOOL(is_stored(&stored, RESIDUAL_TERM));
 	for (int i = 0; i < filed.count; i++)
-		rightly &= is_stored(&stored, filed.terms[i].term);
+		rightly &= is_stored(&stored, filed.terms[i]);
 	PG_RETURN_BOOL(rightly);
 }
 

@@ -47,9 +47,8 @@ typedef struct Settlement
 	MemoryContext context;		/* for the settlement */
 	Snapshot	snapshot;		/* S */
 	Matcher    *matcher;		/* of the deployments of this step */
-	MatcherDeployment *deployments; /* its deployments, by rank */
-	int			count;			/* of them */
-	Tally	   *tallies;		/* by rank: what is added to the counts, or the counts */
+	int			count;			/* of its slots */
+	Tally	   *tallies;		/* by slot: what is added to the counts, or the counts */
 	TableWriter *assignments;	/* while winners are written */
 	int64		reported;		/* the newest revision that a device has reported */
 	uint64		devices;		/* that were looked at */
@@ -84,7 +83,7 @@ static void
 use_matcher(Settlement *settlement, Matcher *matcher)
 {
 	settlement->matcher = matcher;
-	settlement->deployments = matcher_deployments(matcher, &settlement->count);
+	settlement->count = matcher_slots(matcher);
 	settlement->tallies = MemoryContextAllocExtended(settlement->context,
 													 sizeof(Tally) * Max(settlement->count, 1),
 													 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
@@ -124,8 +123,11 @@ settle_entries(Settlement *settlement, Matcher *matcher, DeviceSet *set)
 	settlement->rows += table_writer_end(settlement->assignments);
 
 	table = tally_table_begin();
-	for (int rank = 0; rank < settlement->count; rank++)
-		tally_table_move(table, settlement->deployments[rank].deployment_id, &settlement->tallies[rank]);
+	for (int slot = 0; slot < settlement->count; slot++)
+	{
+		if (matcher_has(matcher, slot))
+			tally_table_move(table, matcher_deployment_id(matcher, slot), &settlement->tallies[slot]);
+	}
 	settlement->rows += tally_table_end(table);
 	unsettled_delete(settlement->snapshot, set);
 
@@ -173,7 +175,7 @@ settle_anew(void *arg, const SettledDevice *device)
 
 	rank = tally_device(settlement->tallies, settlement->matcher, VARDATA_ANY(device_id),
 						VARSIZE_ANY_EXHDR(device_id), &device->now, 1);
-	anew.winner = rank < 0 ? NULL : settlement->deployments[rank].deployment_id;
+	anew.winner = rank < 0 ? NULL : matcher_deployment_id(settlement->matcher, rank);
 	anew.winner_since = same_winner(device->assignment.deployment_id, anew.winner) ?
 		device->assignment.assigned_at : GetCurrentTransactionStartTimestamp();
 	settle_unsettled(settlement, &anew);
@@ -210,16 +212,22 @@ settle_everything(uint64 *devices)
 
 	settlement.devices = settlement.rows = 0;
 	use_matcher(&settlement, deployments_matcher());
-	for (int rank = 0; rank < settlement.count; rank++)
-		settlement_note_revision(settlement.deployments[rank].revision);
+	for (int slot = 0; slot < settlement.count; slot++)
+	{
+		if (matcher_has(settlement.matcher, slot))
+			settlement_note_revision(matcher_revision(settlement.matcher, slot));
+	}
 	settlement.assignments = table_writer_begin("assignment");
 	settlement.devices = fleet_visit(NIL, settle_anew, &settlement);
 	settlement.rows += table_writer_end(settlement.assignments);
 	settlement_note_revision(settlement.reported);
 
 	table = tally_table_begin();
-	for (int rank = 0; rank < settlement.count; rank++)
-		tally_table_set(table, settlement.deployments[rank].deployment_id, &settlement.tallies[rank]);
+	for (int slot = 0; slot < settlement.count; slot++)
+	{
+		if (matcher_has(settlement.matcher, slot))
+			tally_table_set(table, matcher_deployment_id(settlement.matcher, slot), &settlement.tallies[slot]);
+	}
 	settlement.rows += tally_table_end(table);
 	settlement.rows += postings_repair();
 	settlement.rows += remove_rest(&settlement);

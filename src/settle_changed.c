@@ -287,7 +287,10 @@ settle_changed(List *images, int64 reported)
 	settlement_next_command();
 
 	change.matcher = matcher_build(CurrentMemoryContext, deployments, change.count);
-	change.deployments = matcher_deployments(change.matcher, &change.count);
+	change.deployments = MemoryContextAllocHuge(CurrentMemoryContext,
+												sizeof(MatcherDeployment) * Max(change.count, 1));
+	for (int i = 0; i < change.count; i++)
+		change.deployments[matcher_find(change.matcher, deployments[i].deployment_id)] = deployments[i];
 	change.tallies = MemoryContextAllocExtended(CurrentMemoryContext,
 												sizeof(Tally) * Max(change.count, 1),
 												MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);

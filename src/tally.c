@@ -34,10 +34,8 @@ tally_won(Tally *tally, int64 revision, const DeviceState *state, int sign)
 void
 tally_winner(Tally *tallies, Matcher *matcher, int rank, const DeviceState *state, int sign)
 {
-	int			count;
-
 	if (rank >= 0)
-		tally_won(&tallies[rank], matcher_deployments(matcher, &count)[rank].revision, state, sign);
+		tally_won(&tallies[rank], matcher_revision(matcher, rank), state, sign);
 }
 
 int

@@ -1,688 +1,623 @@
 /*-------------------------------------------------------------------------
  *
  * terms.c
- *	  From a condition to the terms under which it is filed, and from a
- *	  device to the terms that it has.
+ *	  From a condition to the terms under which it is filed.
  *
- * A condition that needs an equality to be true is filed under the hash of
- * the equality's path, type and value; of several equalities under the one
- * that fewest conditions mention, of alternatives under all.
+ * What has to be true, or false, for a condition to be true:
  *
- *	tags.env = 'prod' AND tags.floor = 3			floor = 3
- *	tags.env = 'prod' OR deviceId IN ['x', 'y']		env = 'prod', deviceId = 'x', deviceId = 'y'
- *	tags.env = 'prod' AND tags.floor > 3			env = 'prod'
- *	NOT tags.env = 'test'							residual
+ *	tags.a = 'x'				true: a is 'x'; false: a is a string
+ *	tags.a IN ['x', 1]			true: a is 'x', a is 1; false: a is a string,
+ *								a is a number
+ *	STARTSWITH(tags.a, 'xyz')	true: a starts with 'xyz'; false: a is a string
+ *	tags.a > 3					true: a is in a cell above 3; false: a is in
+ *								one up to 3 (NOT tags.a > 3 needs a number too)
+ *	tags.a > 'x'				true, false: a is a string
+ *	IS_DEFINED(tags.a)			true: a is defined; false: nothing is said
+ *	SAMPLE(10, 's')				true: the bucket of s is in a cell up to 10;
+ *								false: in one from 10 on
  *
- * Device x with tags {"env": "prod", "floor": 4, "room": {"size": 9}} has the
- * terms deviceId = 'x', env = 'prod', floor = 4, room.size = 9; where a filter
- * knows only the paths above, it does not look into room.
+ * Of all that AND needs, one part is chosen, the one that makes the fewest
+ * candidates; of OR every branch is.  Of NOT (a OR b) both have to be false,
+ * of NOT (a AND b) one; so it goes down to the comparisons.  A range with two
+ * ends, tags.a > 3 AND tags.a < 5, is one.
  *
- * What a condition means is condition.h's; what is kept under the terms, the
- * caller's.
+ * What makes fewer candidates is estimated: a term costs as many as mention
+ * it, the more the likelier that a device has it: rarely an equality, mostly
+ * the existence of a path.
  *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
 
-#include "common/hashfn.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/numeric.h"
 
+#include "condition_index.h"
 #include "terms.h"
 
-/* what the hash of a path starts with */
-#define DEVICE_ID_PATH	UINT64CONST(1)
-#define TAGS_PATH		UINT64CONST(2)
+/* what one candidate costs, by the chance that a device has such a term */
+#define EQUALITY_COST	2
+#define PREFIX_COST		3
+#define CELL_COST		4
+#define KIND_COST		16
+/* … and the SHA-256 that a salt asks for */
+#define SALT_COST		1000
 
-/* the cost of a candidate to evaluate, in filings to keep */
-#define CANDIDATE_COST	UINT64CONST(1000)
+/* one end of a range needs cells; further siblings are not looked at */
+#define MAX_SIBLINGS	16
 
-/* the cost of what can't be filed */
-#define UNFILEABLE		PG_UINT64_MAX
-
-/* a path of a filter, or what leads to one */
-typedef struct Path
+/* the terms of a condition, while they are visited */
+typedef struct Mention
 {
-	uint64		hash;			/* of its keys */
-	bool		compared;		/* a term has this path */
-	bool		entered;		/* a term's path goes on from here */
-	char		status;			/* the hash table's */
-} Path;
-
-#define SH_FILLFACTOR 0.5
-#define SH_PREFIX paths
-#define SH_ELEMENT_TYPE Path
-#define SH_KEY_TYPE uint64
-#define SH_KEY hash
-#define SH_HASH_KEY(table, key) ((uint32) (key))
-#define SH_EQUAL(table, a, b) ((a) == (b))
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
-
-struct TermPaths
-{
-	paths_hash *table;
-};
+	TermsForm	form;
+	TermNumberVisitor visitor;
+	void	   *arg;			/* the visitor's */
+} Mention;
 
 /* a condition while the choice is made */
 typedef struct Choice
 {
+	TermsForm	form;
 	TermWeigher weigh;
 	void	   *arg;			/* the weigher's */
-	FiledTerms *filed;			/* chosen so far */
+	TermFactorList *chosen;
+	uint64		most;			/* of the factor at hand: the weight of its heaviest term, */
+	uint64		terms;			/* how many it has */
 } Choice;
 
-/* a device while it is gone through */
-typedef struct Walk
+/* the terms of a factor, while they are visited */
+typedef struct Visit
 {
-	const TermPaths *paths;		/* the filter, or NULL */
-	TermVisitor visit;
+	TermVisitor visitor;
 	void	   *arg;			/* the visitor's */
-} Walk;
+	const TermFactor *factor;
+	uint64		path;			/* hash */
+	Term		term;			/* the one at hand */
+} Visit;
 
-/*
- * The members of an object, one after the other.  The container is read as
- * jsonb.h describes it: first the entries of all keys, then those of all
- * values, then the data of both in the same order.  Keys are ordered by
- * length, then by bytes.
- */
-typedef struct Members
-{
-	const JEntry *keys;
-	const JEntry *values;
-	const char *data;
-	uint32		count;
-	uint32		next;			/* the member behind this one */
-	uint32		key;			/* this one's key, in data */
-	uint32		key_end;
-	uint32		value;			/* its value, in data, padding before it included */
-	uint32		value_end;
-} Members;
-
-static bool is_equality(const ConditionNode *node);
-static void visit_mentioned(const ConditionNode *node, TermVisitor visit, void *arg);
-static uint64 choose(Choice *choice, const ConditionNode *node);
-static uint64 choose_of_and(Choice *choice, const ConditionNode *node);
-static uint64 choose_of_or(Choice *choice, const ConditionNode *node);
-static uint64 choose_equality(Choice *choice, const ConditionNode *node);
-static void append(FiledTerms *filed, uint64 term, const ConditionPath *path);
-static void make_distinct(FiledTerms *filed);
+static void visit_mentioned(Mention *mention, const ConditionNode *node, bool wanted);
+static void mention_term(void *arg, const Term *term);
+static void store_term(void *arg, const Term *term);
+static void append(TermList *terms, uint64 term);
+static void make_distinct(TermList *terms);
 static int	compare_terms(const void *a, const void *b);
-static void visit_object(const Walk *walk, JsonbContainer *object, uint64 path);
-static void visit_value(const Walk *walk, uint64 path, bool compared, bool entered,
-						JEntry entry, const char *data, uint32 offset, uint32 end);
-static PathSet paths_of_node(const ConditionNode *node);
-static PathSet paths_in(JEntry entry, const char *data, uint32 offset, uint64 path);
-static PathSet paths_differing(JsonbContainer *before, JsonbContainer *after, uint64 path);
-static uint64 hash_path(const ConditionPath *path);
-static uint64 hash_literal(uint64 path, const ConditionLiteral *literal);
+static uint64 choose(Choice *choice, const ConditionNode *node, bool wanted);
+static uint64 choose_cheapest(Choice *choice, const ConditionNode *node, bool wanted);
+static uint64 choose_all(Choice *choice, const ConditionNode *node, bool wanted);
+static uint64 choose_factor(Choice *choice, TermFactor factor);
+static void weigh_term(void *arg, const Term *term);
+static uint64 factor_cost(const TermFactor *factor);
+static void narrow(TermFactor *factor, const ConditionNode *sibling, int siblings);
+static bool is_number_range(const ConditionNode *node);
+static TermRange range_of(const ConditionNode *node, bool wanted);
+static void begin_path(Visit *visit, const ConditionNode *node);
+static void visit_comparison(Visit *visit, const TermFactor *factor);
+static void visit_membership(Visit *visit, const TermFactor *factor);
+static void visit_prefix(Visit *visit, const TermFactor *factor, TermsForm form);
+static void visit_mark(Visit *visit, TermMark mark);
+static void visit_equality(Visit *visit, const ConditionLiteral *literal);
+static void visit_cell(void *arg, int level, uint32 cell);
 
 /*
- * The hashes.  A path's grows by a key at a time, so that one walk over a
- * device's tags has the hash of each path at hand; a term's continues its
- * path's.  A number is hashed by value: 1 and 1.0 are the same term.
- */
-static inline uint64
-hash_key(uint64 path, const char *key, uint32 length)
-{
-	return hash_bytes_extended((const unsigned char *) key, length, path);
-}
-
-static inline uint64
-hash_constant(uint64 path, ConditionLiteralType type)
-{
-	return hash_combine64(path, type);
-}
-
-static inline uint64
-hash_string(uint64 path, const char *value, uint32 length)
-{
-	return hash_bytes_extended((const unsigned char *) value, length,
-							   hash_constant(path, CONDITION_STRING));
-}
-
-static inline uint64
-hash_number(uint64 path, const char *value)
-{
-	return DatumGetUInt64(DirectFunctionCall2(hash_numeric_extended,
-											  PointerGetDatum(value),
-											  UInt64GetDatum(hash_constant(path, CONDITION_NUMBER))));
-}
-
-/*
- * terms_mentioned: each term under which the condition could be filed, as
- * often as it occurs there.
+ * terms_mentioned: visit the terms that terms_of_condition() chooses from.
  */
 void
-terms_mentioned(const Condition *condition, TermVisitor visit, void *arg)
+terms_mentioned(const Condition *condition, TermsForm form, TermNumberVisitor visitor, void *arg)
 {
-	visit_mentioned(&condition->root, visit, arg);
+	Mention		mention = {.form = form, .visitor = visitor, .arg = arg};
+
+	visit_mentioned(&mention, &condition->root, true);
 }
 
 static void
-visit_mentioned(const ConditionNode *node, TermVisitor visit, void *arg)
+visit_mentioned(Mention *mention, const ConditionNode *node, bool wanted)
 {
 	check_stack_depth();
 
-	if (node->kind == CONDITION_AND || node->kind == CONDITION_OR)
+	if (node->kind == CONDITION_NOT)
+		visit_mentioned(mention, condition_first_child(node), !wanted);
+	else if (node->kind == CONDITION_AND || node->kind == CONDITION_OR)
 	{
 		const ConditionNode *child = condition_first_child(node);
 
 		for (int i = 0; i < node->count; i++, child = condition_next(child))
-			visit_mentioned(child, visit, arg);
+		{
+			TermFactor	factor = terms_factor(child, wanted);
+
+			if (is_number_range(child) && terms_needs_all(node, wanted))
+			{
+				narrow(&factor, condition_next(child), node->count - i - 1);
+				(void) terms_of_factor(&factor, mention->form, mention_term, mention);
+			}
+			else
+				visit_mentioned(mention, child, wanted);
+		}
 	}
-	else if (is_equality(node))
+	else
 	{
-		uint64		path = hash_path(condition_path(node));
-		const ConditionLiteral *literal = condition_first_literal(node);
+		TermFactor	factor = terms_factor(node, wanted);
 
-		for (int i = 0; i < node->count; i++, literal = condition_next_literal(literal))
-			visit(arg, hash_literal(path, literal));
+		(void) terms_of_factor(&factor, mention->form, mention_term, mention);
 	}
 }
 
-/*
- * Does the node hold only where its path has its literal, or one of them?
- */
-static bool
-is_equality(const ConditionNode *node)
+static void
+mention_term(void *arg, const Term *term)
 {
-	return node->kind == CONDITION_IN ||
-		(node->kind == CONDITION_COMPARE && node->op == CONDITION_EQ);
+	Mention    *mention = arg;
+
+	mention->visitor(mention->arg, term->hash);
 }
 
 /*
- * terms_of_condition: the terms under which the condition is filed, the
- * cheapest choice.  False where it is residual, a candidate for every device.
- * A condition that targets nothing is filed under none.
+ * terms_of_condition: the terms that the condition is stored under; false
+ * where it is residual.
  */
 bool
-terms_of_condition(const Condition *condition, TermWeigher weigh, void *arg,
-				   FiledTerms *filed)
+terms_of_condition(const Condition *condition, TermWeigher weigh, void *arg, TermList *terms)
 {
-	Choice		choice = {weigh, arg, filed};
+	TermFactorList chosen = {0};
+	bool		filed = terms_choose(&condition->root, true, TERMS_STORED, weigh, arg, &chosen) !=
+		TERMS_UNFILEABLE;
 
-	filed->count = 0;
-	if (condition->root.kind == CONDITION_NOTHING)
-		return true;
-	if (choose(&choice, &condition->root) == UNFILEABLE)
-	{
-		filed->count = 0;
-		return false;
-	}
-	make_distinct(filed);
-	return true;
+	terms->count = 0;
+	for (int i = 0; filed && i < chosen.count; i++)
+		(void) terms_of_factor(&chosen.factors[i], TERMS_STORED, store_term, terms);
+	make_distinct(terms);
+	/* what is never true has its term too, that no device has: so it can be seen to be stored */
+	if (filed && terms->count == 0 && condition->root.kind != CONDITION_NOTHING)
+		append(terms, term_hash_mark(TERM_DEVICE_ID, CONDITION_NULL));
+	if (chosen.factors != NULL)
+		pfree(chosen.factors);
+	return filed;
 }
 
 /*
- * Choose terms of which a device has one at least wherever the node is true,
- * the cheapest such set: append them and return their cost.  Where there is
- * no such set (below NOT never), return UNFILEABLE; what was appended is then
- * void.
+ * What is no equality is stored with a term that says so: a device asks for
+ * that first.
  */
+static void
+store_term(void *arg, const Term *term)
+{
+	TermList   *terms = arg;
+
+	append(terms, term->hash);
+	if (term->kind > CONDITION_NULL)
+		append(terms, term_hash_mark(term->path == NULL ? term_hash_salt(term->literal) :
+									 term_hash_path(term->path), TERM_OTHERS));
+}
+
+static void
+append(TermList *terms, uint64 term)
+{
+	if (terms->count == terms->limit)
+	{
+		int			limit = Max(16, 2 * terms->limit);
+
+		terms->terms = terms->terms == NULL ? palloc(limit * sizeof(uint64)) :
+			repalloc_huge(terms->terms, limit * sizeof(uint64));
+		terms->limit = limit;
+	}
+	terms->terms[terms->count++] = term;
+}
+
+static void
+make_distinct(TermList *terms)
+{
+	int			count = 0;
+
+	if (terms->count == 0)
+		return;
+	qsort(terms->terms, terms->count, sizeof(uint64), compare_terms);
+	for (int i = 0; i < terms->count; i++)
+	{
+		if (count == 0 || terms->terms[count - 1] != terms->terms[i])
+			terms->terms[count++] = terms->terms[i];
+	}
+	terms->count = count;
+}
+
+static int
+compare_terms(const void *a, const void *b)
+{
+	uint64		left = *(const uint64 *) a;
+	uint64		right = *(const uint64 *) b;
+
+	return left < right ? -1 : left > right;
+}
+
+/*
+ * terms_choose: the cheapest factors of which one at least is as wanted where
+ * the node is.
+ */
+uint64
+terms_choose(const ConditionNode *node, bool wanted, TermsForm form,
+			 TermWeigher weigh, void *arg, TermFactorList *chosen)
+{
+	Choice		choice = {.form = form, .weigh = weigh, .arg = arg, .chosen = chosen};
+
+	return choose(&choice, node, wanted);
+}
+
 static uint64
-choose(Choice *choice, const ConditionNode *node)
+choose(Choice *choice, const ConditionNode *node, bool wanted)
 {
 	check_stack_depth();
 
-	if (node->kind == CONDITION_AND)
-		return choose_of_and(choice, node);
-	if (node->kind == CONDITION_OR)
-		return choose_of_or(choice, node);
-	if (is_equality(node))
-		return choose_equality(choice, node);
-	return UNFILEABLE;
+	if (node->kind == CONDITION_NOT)
+		return choose(choice, condition_first_child(node), !wanted);
+	if (terms_needs_all(node, wanted))
+		return choose_cheapest(choice, node, wanted);
+	if (terms_needs_one(node, wanted))
+		return choose_all(choice, node, wanted);
+	return choose_factor(choice, terms_factor(node, wanted));
 }
 
 /*
- * All children must be true: the set of one suffices, the cheapest.
+ * All children have to be as wanted: the set of one suffices.
  */
 static uint64
-choose_of_and(Choice *choice, const ConditionNode *node)
+choose_cheapest(Choice *choice, const ConditionNode *node, bool wanted)
 {
-	FiledTerms *filed = choice->filed;
+	TermFactorList *chosen = choice->chosen;
 	const ConditionNode *child = condition_first_child(node);
-	uint64		best = UNFILEABLE;
-	int			start = filed->count;
+	uint64		best = TERMS_UNFILEABLE;
+	int			start = chosen->count;
 	int			best_end = start;
 
 	for (int i = 0; i < node->count; i++, child = condition_next(child))
 	{
-		uint64		cost = choose(choice, child);
+		TermFactor	factor = terms_factor(child, wanted);
+		uint64		cost;
+
+		if (is_number_range(child))
+		{
+			narrow(&factor, condition_next(child), node->count - i - 1);
+			cost = choose_factor(choice, factor);
+		}
+		else
+			cost = choose(choice, child, wanted);
 
 		if (cost < best)
 		{
-			int			count = filed->count - best_end;
+			int			count = chosen->count - best_end;
 
-			memmove(&filed->terms[start], &filed->terms[best_end], count * sizeof(FiledTerm));
+			memmove(&chosen->factors[start], &chosen->factors[best_end], count * sizeof(TermFactor));
 			best_end = start + count;
 			best = cost;
 		}
-		filed->count = best_end;
+		chosen->count = best_end;
 	}
 	return best;
 }
 
 /*
- * Any child may be the one that is true: the sets of all are needed.
+ * Any child may be the one that is as wanted: the sets of all are needed.
  */
 static uint64
-choose_of_or(Choice *choice, const ConditionNode *node)
+choose_all(Choice *choice, const ConditionNode *node, bool wanted)
 {
 	const ConditionNode *child = condition_first_child(node);
 	uint64		total = 0;
 
 	for (int i = 0; i < node->count; i++, child = condition_next(child))
 	{
-		uint64		cost = choose(choice, child);
+		uint64		cost = choose(choice, child, wanted);
 
-		if (cost == UNFILEABLE)
-			return UNFILEABLE;
+		if (cost == TERMS_UNFILEABLE)
+			return TERMS_UNFILEABLE;
 		total += cost;
 	}
 	return total;
 }
 
 /*
- * A device has one value at a path, so of a list of literals it has one at
- * most: the one that is mentioned most says what that costs.
+ * A device has one value at a path, so of the values of one factor it looks
+ * up one: the one that is mentioned most says what that costs.  Each has to
+ * be kept, too.
  */
 static uint64
-choose_equality(Choice *choice, const ConditionNode *node)
+choose_factor(Choice *choice, TermFactor factor)
 {
-	uint64		path = hash_path(condition_path(node));
-	const ConditionLiteral *literal = condition_first_literal(node);
-	uint32		most = 0;
+	TermFactorList *chosen = choice->chosen;
 
-	for (int i = 0; i < node->count; i++, literal = condition_next_literal(literal))
+	choice->most = 0;
+	choice->terms = 0;
+	if (!terms_of_factor(&factor, choice->form, weigh_term, choice))
+		return TERMS_UNFILEABLE;
+
+	if (chosen->count == chosen->limit)
 	{
-		uint64		term = hash_literal(path, literal);
+		int			limit = Max(16, 2 * chosen->limit);
 
-		most = Max(most, choice->weigh(choice->arg, term));
-		append(choice->filed, term, condition_path(node));
+		chosen->factors = chosen->factors == NULL ? palloc(limit * sizeof(TermFactor)) :
+			repalloc_huge(chosen->factors, limit * sizeof(TermFactor));
+		chosen->limit = limit;
 	}
-	return most * CANDIDATE_COST + node->count;
+	chosen->factors[chosen->count++] = factor;
+	return (choice->most * factor_cost(&factor) +
+			(factor.node->kind == CONDITION_SAMPLE ? SALT_COST : 0)) * 1000 + choice->terms;
 }
 
 static void
-append(FiledTerms *filed, uint64 term, const ConditionPath *path)
+weigh_term(void *arg, const Term *term)
 {
-	if (filed->limit == 0)
-	{
-		filed->limit = 16;
-		filed->terms = palloc(filed->limit * sizeof(FiledTerm));
-	}
-	else if (filed->count == filed->limit)
-	{
-		filed->terms = repalloc(filed->terms, 2 * filed->limit * sizeof(FiledTerm));
-		filed->limit *= 2;
-	}
-	filed->terms[filed->count++] = (FiledTerm) {term, path};
+	Choice	   *choice = arg;
+
+	choice->most = Max(choice->most, (uint64) choice->weigh(choice->arg, term->hash));
+	choice->terms++;
 }
 
-static void
-make_distinct(FiledTerms *filed)
+/* by what a factor is looked up */
+static uint64
+factor_cost(const TermFactor *factor)
 {
-	int			distinct = 0;
-
-	if (filed->count < 2)
-		return;
-	qsort(filed->terms, filed->count, sizeof(FiledTerm), compare_terms);
-	for (int i = 1; i < filed->count; i++)
+	switch ((ConditionNodeKind) factor->node->kind)
 	{
-		if (filed->terms[i].term != filed->terms[distinct].term)
-			filed->terms[++distinct] = filed->terms[i];
+		case CONDITION_COMPARE:
+			if (is_number_range(factor->node))
+				return CELL_COST;
+			return condition_equality(factor->node, factor->wanted) != NULL ? EQUALITY_COST : KIND_COST;
+		case CONDITION_IN:
+			return factor->wanted ? EQUALITY_COST : KIND_COST;
+		case CONDITION_STARTSWITH:
+			return factor->wanted ? PREFIX_COST : KIND_COST;
+		case CONDITION_SAMPLE:
+			return CELL_COST;
+		default:
+			return KIND_COST;
 	}
-	filed->count = distinct + 1;
-}
-
-static int
-compare_terms(const void *a, const void *b)
-{
-	uint64		left = ((const FiledTerm *) a)->term;
-	uint64		right = ((const FiledTerm *) b)->term;
-
-	return left < right ? -1 : left > right;
 }
 
 /*
- * terms_of_device: each term that a device has, but for those of other paths
- * than the filter's, where there is one.
- */
-void
-terms_of_device(const char *device_id, int device_id_length, JsonbContainer *tags,
-				const TermPaths *paths, TermVisitor visit, void *arg)
-{
-	Walk		walk = {paths, visit, arg};
-
-	visit(arg, hash_string(DEVICE_ID_PATH, device_id, device_id_length));
-	if (JsonContainerIsObject(tags))
-		visit_object(&walk, tags, TAGS_PATH);
-}
-
-static inline void
-members_begin(Members *members, const JsonbContainer *object)
-{
-	members->count = JsonContainerSize(object);
-	members->keys = object->children;
-	members->values = object->children + members->count;
-	members->data = (const char *) (members->values + members->count);
-	members->next = 0;
-	members->key_end = 0;
-	members->value_end = getJsonbOffset(object, members->count);
-}
-
-static inline bool
-members_next(Members *members)
-{
-	if (members->next == members->count)
-		return false;
-	members->key = members->key_end;
-	members->value = members->value_end;
-	JBE_ADVANCE_OFFSET(members->key_end, members->keys[members->next]);
-	JBE_ADVANCE_OFFSET(members->value_end, members->values[members->next]);
-	members->next++;
-	return true;
-}
-
-static inline JEntry
-member_entry(const Members *members)
-{
-	return members->values[members->next - 1];
-}
-
-static inline uint64
-member_path(const Members *members, uint64 path)
-{
-	return hash_key(path, members->data + members->key, members->key_end - members->key);
-}
-
-/*
- * The terms of an object's members.
+ * Let further comparisons of the same path, which have to be as wanted too,
+ * cut off some of a range.
  */
 static void
-visit_object(const Walk *walk, JsonbContainer *object, uint64 path)
+narrow(TermFactor *factor, const ConditionNode *sibling, int siblings)
 {
-	Members		members;
+	const ConditionPath *path = condition_path(factor->node);
 
-	check_stack_depth();
-
-	members_begin(&members, object);
-	while (members_next(&members))
+	for (int i = 0; i < Min(siblings, MAX_SIBLINGS); i++, sibling = condition_next(sibling))
 	{
-		uint64		member = member_path(&members, path);
-		const Path *found = NULL;
+		const ConditionPath *other;
+		TermRange	range;
 
-		if (walk->paths != NULL && (found = paths_lookup(walk->paths->table, member)) == NULL)
+		if (!is_number_range(sibling))
 			continue;
-		visit_value(walk, member, found == NULL || found->compared, found == NULL || found->entered,
-					member_entry(&members), members.data, members.value, members.value_end);
+		other = condition_path(sibling);
+		if (other->count != path->count || other->size != path->size ||
+			memcmp(path + 1, other + 1, path->size) != 0)
+			continue;
+		range = range_of(sibling, factor->wanted);
+		factor->narrowed = true;
+		factor->range.low = Max(factor->range.low, range.low);
+		factor->range.high = Min(factor->range.high, range.high);
 	}
 }
 
 /*
- * The term of a value, or those in it.  An array equals no literal, and no
- * path goes into one.
+ * terms_factor: the factor that a node is, that is no AND, OR or NOT.
  */
-static void
-visit_value(const Walk *walk, uint64 path, bool compared, bool entered,
-			JEntry entry, const char *data, uint32 offset, uint32 end)
+TermFactor
+terms_factor(const ConditionNode *node, bool wanted)
 {
-	if (JBE_ISCONTAINER(entry))
+	TermFactor	factor = {.node = node, .wanted = wanted};
+
+	if (is_number_range(node) || node->kind == CONDITION_SAMPLE)
+		factor.range = range_of(node, wanted);
+	return factor;
+}
+
+static bool
+is_number_range(const ConditionNode *node)
+{
+	return node->kind == CONDITION_COMPARE &&
+		node->op != CONDITION_EQ && node->op != CONDITION_NE &&
+		condition_first_literal(node)->type == CONDITION_NUMBER;
+}
+
+/*
+ * Where the number is if the comparison, or SAMPLE, is as wanted.  The end
+ * itself belongs to it always: it may share its position with others.
+ */
+static TermRange
+range_of(const ConditionNode *node, bool wanted)
+{
+	const ConditionLiteral *literal = condition_first_literal(node);
+	uint32		end;
+	bool		below;
+
+	if (node->kind == CONDITION_SAMPLE)
 	{
-		JsonbContainer *container = (JsonbContainer *) (data + INTALIGN(offset));
-
-		if (entered && JsonContainerIsObject(container))
-			visit_object(walk, container, path);
+		end = term_bucket_position(condition_sample_buckets(literal));
+		below = wanted;
 	}
-	else if (!compared)
-		return;
-	else if (JBE_ISSTRING(entry))
-		walk->visit(walk->arg, hash_string(path, data + offset, end - offset));
-	else if (JBE_ISNUMERIC(entry))
-		walk->visit(walk->arg, hash_number(path, data + INTALIGN(offset)));
-	else if (JBE_ISBOOL_TRUE(entry))
-		walk->visit(walk->arg, hash_constant(path, CONDITION_TRUE));
-	else if (JBE_ISBOOL_FALSE(entry))
-		walk->visit(walk->arg, hash_constant(path, CONDITION_FALSE));
 	else
-		walk->visit(walk->arg, hash_constant(path, CONDITION_NULL));
+	{
+		end = term_number_position((Numeric) literal->data);
+		below = (node->op == CONDITION_LT || node->op == CONDITION_LE) == wanted;
+	}
+	end = Min(end, TERM_POSITIONS - 1);
+	return below ? (TermRange) {0, end} : (TermRange) {end, TERM_POSITIONS - 1};
 }
 
-static inline PathSet
-path_set(uint64 path)
+/*
+ * terms_of_factor: visit terms of which a device has one at least, where the
+ * factor is as wanted; false where there are none.
+ */
+bool
+terms_of_factor(const TermFactor *factor, TermsForm form, TermVisitor visitor, void *arg)
 {
-	return UINT64CONST(1) << (path & 63);
-}
-
-PathSet
-paths_of_condition(const Condition *condition)
-{
-	return paths_of_node(&condition->root);
-}
-
-static PathSet
-paths_of_node(const ConditionNode *node)
-{
-	PathSet		paths = 0;
-
-	check_stack_depth();
+	const ConditionNode *node = factor->node;
+	Visit		visit = {.visitor = visitor, .arg = arg, .factor = factor};
 
 	switch ((ConditionNodeKind) node->kind)
 	{
 		case CONDITION_NOTHING:
+			return factor->wanted;	/* never true */
+
 		case CONDITION_EVERYTHING:
+			return !factor->wanted; /* never false */
+
+		case CONDITION_COMPARE:
+			visit_comparison(&visit, factor);
+			return true;
+
+		case CONDITION_IN:
+			visit_membership(&visit, factor);
+			return true;
+
+		case CONDITION_IS_DEFINED:
+			if (!factor->wanted)
+				return false;
+			begin_path(&visit, node);
+			visit.term.certain = true;
+			visit_mark(&visit, TERM_DEFINED);
+			return true;
+
+		case CONDITION_STARTSWITH:
+			begin_path(&visit, node);
+			visit_prefix(&visit, factor, form);
+			return true;
+
 		case CONDITION_SAMPLE:
-			break;
+			visit.term.literal = condition_next_literal(condition_first_literal(node));
+			if (form == TERMS_STORED && visit.term.literal->length > 0)
+				return false;
+			visit.path = term_hash_salt(visit.term.literal);
+			term_cells(factor->range, visit_cell, &visit);
+			return true;
 
 		case CONDITION_AND:
 		case CONDITION_OR:
 		case CONDITION_NOT:
-			{
-				const ConditionNode *child = condition_first_child(node);
-
-				for (int i = 0; i < node->count; i++, child = condition_next(child))
-					paths |= paths_of_node(child);
-				break;
-			}
-
-		case CONDITION_COMPARE:
-		case CONDITION_IN:
-		case CONDITION_IS_DEFINED:
-		case CONDITION_STARTSWITH:
-			if (condition_path(node)->count > 0)
-				paths = path_set(hash_path(condition_path(node)));
 			break;
 	}
-	return paths;
+	elog(ERROR, "not a factor of a target condition: %d", node->kind);
+}
+
+static void
+begin_path(Visit *visit, const ConditionNode *node)
+{
+	visit->term.path = condition_path(node);
+	visit->path = term_hash_path(visit->term.path);
+}
+
+static void
+visit_comparison(Visit *visit, const TermFactor *factor)
+{
+	const ConditionNode *node = factor->node;
+	const ConditionLiteral *equal = condition_equality(node, factor->wanted);
+
+	begin_path(visit, node);
+	if (equal != NULL)
+		visit_equality(visit, equal);
+	else if (is_number_range(node))
+		term_cells(factor->range, visit_cell, visit);
+	else if (condition_first_literal(node)->type == CONDITION_STRING)
+		visit_mark(visit, TERM_IS_STRING);
+	else if (condition_first_literal(node)->type == CONDITION_NUMBER)
+		visit_mark(visit, TERM_IS_NUMBER);
+	/* what other literals are not equal to, or less than, is undefined */
 }
 
 /*
- * paths_changed: the paths where the two tags differ.
- *
- * Where both have an object at a path, the path itself is not among them:
- * nothing can be said of an object but that it is there.
+ * IN is false where there is something of a literal's type, and equal to none
+ * of that type.
  */
-PathSet
-paths_changed(JsonbContainer *before, JsonbContainer *after)
+static void
+visit_membership(Visit *visit, const TermFactor *factor)
 {
-	if (!JsonContainerIsObject(before) || !JsonContainerIsObject(after))
-		return ~(PathSet) 0;
-	return paths_differing(before, after, TAGS_PATH);
-}
+	static const ConditionLiteral is_true = {.type = CONDITION_TRUE};
+	static const ConditionLiteral is_false = {.type = CONDITION_FALSE};
+	const ConditionNode *node = factor->node;
+	const ConditionLiteral *literal = condition_first_literal(node);
+	bool		has[CONDITION_NULL + 1] = {false};
 
-/* the path, and what goes on from it */
-static PathSet
-paths_in(JEntry entry, const char *data, uint32 offset, uint64 path)
-{
-	PathSet		paths = path_set(path);
-
-	check_stack_depth();
-
-	if (JBE_ISCONTAINER(entry))
+	begin_path(visit, node);
+	for (int i = 0; i < node->count; i++, literal = condition_next_literal(literal))
 	{
-		JsonbContainer *container = (JsonbContainer *) (data + INTALIGN(offset));
-		Members		members;
-
-		if (JsonContainerIsObject(container))
-		{
-			members_begin(&members, container);
-			while (members_next(&members))
-				paths |= paths_in(member_entry(&members), members.data, members.value,
-								  member_path(&members, path));
-		}
+		has[literal->type] = true;
+		if (factor->wanted)
+			visit_equality(visit, literal);
 	}
-	return paths;
+	if (factor->wanted)
+		return;
+	if (has[CONDITION_STRING])
+		visit_mark(visit, TERM_IS_STRING);
+	if (has[CONDITION_NUMBER])
+		visit_mark(visit, TERM_IS_NUMBER);
+	if (has[CONDITION_TRUE] && !has[CONDITION_FALSE])
+		visit_equality(visit, &is_false);
+	if (has[CONDITION_FALSE] && !has[CONDITION_TRUE])
+		visit_equality(visit, &is_true);
 }
 
-static inline PathSet
-paths_in_member(const Members *members, uint64 path)
+static void
+visit_prefix(Visit *visit, const TermFactor *factor, TermsForm form)
 {
-	return paths_in(member_entry(members), members->data, members->value,
-					member_path(members, path));
+	visit->term.literal = condition_first_literal(factor->node);
+	visit->term.length = terms_prefix_length(visit->term.literal->length, form);
+	visit->term.certain = factor->wanted && visit->term.length == visit->term.literal->length;
+	if (!factor->wanted || visit->term.length == 0)
+	{
+		visit_mark(visit, TERM_IS_STRING);
+		return;
+	}
+	visit->term.kind = TERM_PREFIX;
+	visit->term.hash = term_hash_prefix(visit->path, visit->term.literal->data, visit->term.length);
+	visit->visitor(visit->arg, &visit->term);
 }
 
-/* the object that is the member's value, or NULL */
-static JsonbContainer *
-member_object(const Members *members)
+static void
+visit_mark(Visit *visit, TermMark mark)
 {
-	JsonbContainer *container = (JsonbContainer *) (members->data + INTALIGN(members->value));
+	visit->term.kind = mark;
+	visit->term.hash = term_hash_mark(visit->path, mark);
+	visit->visitor(visit->arg, &visit->term);
+}
 
-	return JBE_ISCONTAINER(member_entry(members)) && JsonContainerIsObject(container) ? container : NULL;
+static void
+visit_equality(Visit *visit, const ConditionLiteral *literal)
+{
+	visit->term.kind = literal->type;
+	visit->term.literal = literal;
+	visit->term.certain = true;
+	visit->term.hash = term_hash_literal(visit->path, literal);
+	visit->visitor(visit->arg, &visit->term);
+}
+
+static void
+visit_cell(void *arg, int level, uint32 cell)
+{
+	Visit	   *visit = arg;
+	TermRange	range = visit->factor->range;
+	uint32		size = 1 << 2 * (TERM_LEVELS - level);
+	bool		no_low = range.low == 0 && range.high < TERM_POSITIONS - 1;
+	bool		no_high = range.low > 0 && range.high == TERM_POSITIONS - 1;
+
+	/* what shares a position with the end may be on either side of it */
+	visit->term.certain = !visit->factor->narrowed &&
+		(no_low || cell * size > range.low) &&
+		(no_high || cell * size + size - 1 < range.high);
+	visit->term.kind = TERM_CELL + level;
+	visit->term.cell = cell;
+	visit->term.hash = term_hash_cell(visit->path, level, cell);
+	visit->visitor(visit->arg, &visit->term);
 }
 
 /*
- * The member is in both: the paths there where it differs.  Bytes differ
- * wherever values do; 1 and 1.0 differ too, and it does no harm.
+ * terms_prefix_length: the length to which a prefix is cut.  In memory up to
+ * 48 bytes count; stored, 1, 2, 4, 8, 12, 16 and 24; then both by halves.
  */
-static PathSet
-paths_differing_in_member(const Members *before, const Members *after, uint64 path)
+int
+terms_prefix_length(int length, TermsForm form)
 {
-	JEntry		was = member_entry(before);
-	JEntry		is = member_entry(after);
-	JsonbContainer *object_before = member_object(before);
-	JsonbContainer *object_after = member_object(after);
-	uint32		start = before->value;
-	uint32		other_start = after->value;
+	int			power = 1;
 
-	if (object_before != NULL && object_after != NULL)
-		return paths_differing(object_before, object_after, member_path(before, path));
-	if (JBE_ISCONTAINER(was) || JBE_ISNUMERIC(was))
-		start = INTALIGN(start);
-	if (JBE_ISCONTAINER(is) || JBE_ISNUMERIC(is))
-		other_start = INTALIGN(other_start);
-	if ((was & JENTRY_TYPEMASK) == (is & JENTRY_TYPEMASK) &&
-		before->value_end - start == after->value_end - other_start &&
-		memcmp(before->data + start, after->data + other_start, before->value_end - start) == 0)
-		return 0;
-	return paths_in_member(before, path) | paths_in_member(after, path);
-}
-
-/* as jsonb orders keys */
-static int
-compare_keys(const Members *a, const Members *b)
-{
-	uint32		a_length = a->key_end - a->key;
-	uint32		b_length = b->key_end - b->key;
-
-	if (a_length != b_length)
-		return a_length < b_length ? -1 : 1;
-	return memcmp(a->data + a->key, b->data + b->key, a_length);
-}
-
-/* Both are gone through in the order of their keys. */
-static PathSet
-paths_differing(JsonbContainer *before, JsonbContainer *after, uint64 path)
-{
-	Members		was;
-	Members		is;
-	PathSet		paths = 0;
-	bool		more_before;
-	bool		more_after;
-
-	check_stack_depth();
-
-	members_begin(&was, before);
-	members_begin(&is, after);
-	more_before = members_next(&was);
-	more_after = members_next(&is);
-	while (more_before || more_after)
-	{
-		int			order = !more_before ? 1 : !more_after ? -1 : compare_keys(&was, &is);
-
-		if (order == 0)
-			paths |= paths_differing_in_member(&was, &is, path);
-		else
-			paths |= paths_in_member(order < 0 ? &was : &is, path);
-		if (order <= 0)
-			more_before = members_next(&was);
-		if (order >= 0)
-			more_after = members_next(&is);
-	}
-	return paths;
-}
-
-TermPaths *
-term_paths_create(MemoryContext context)
-{
-	TermPaths  *paths = MemoryContextAlloc(context, sizeof(TermPaths));
-
-	paths->table = paths_create(context, 16, NULL);
-	return paths;
-}
-
-/*
- * Let the path through, and what leads to it from the top of the tags.
- */
-void
-term_paths_add(TermPaths *paths, const ConditionPath *path)
-{
-	const ConditionKey *key = condition_first_key(path);
-	uint64		hash = TAGS_PATH;
-
-	for (int i = 0; i < path->count; i++, key = condition_next_key(key))
-	{
-		Path	   *entry;
-		bool		found;
-
-		hash = hash_key(hash, key->data, key->length);
-		entry = paths_insert(paths->table, hash, &found);
-		if (!found)
-			entry->compared = entry->entered = false;
-		if (i == path->count - 1)
-			entry->compared = true;
-		else
-			entry->entered = true;
-	}
-}
-
-static uint64
-hash_path(const ConditionPath *path)
-{
-	const ConditionKey *key = condition_first_key(path);
-	uint64		hash = path->count == 0 ? DEVICE_ID_PATH : TAGS_PATH;
-
-	for (int i = 0; i < path->count; i++, key = condition_next_key(key))
-		hash = hash_key(hash, key->data, key->length);
-	return hash;
-}
-
-static uint64
-hash_literal(uint64 path, const ConditionLiteral *literal)
-{
-	switch ((ConditionLiteralType) literal->type)
-	{
-		case CONDITION_STRING:
-			return hash_string(path, literal->data, literal->length);
-		case CONDITION_NUMBER:
-			return hash_number(path, literal->data);
-		case CONDITION_TRUE:
-		case CONDITION_FALSE:
-		case CONDITION_NULL:
-			break;
-	}
-	return hash_constant(path, literal->type);
+	if (length <= (form == TERMS_STORED ? 2 : 48))
+		return length;
+	while (power * 2 <= length)
+		power *= 2;
+	return power >= 8 && length >= power + power / 2 ? power + power / 2 : power;
 }

@@ -45,8 +45,7 @@ twinset_unsettled_tally(PG_FUNCTION_ARGS)
 	if (unsettled_any())
 	{
 		DeploymentsAsked asked = {deployments_matcher()};
-		int			count;
-		MatcherDeployment *deployments = matcher_deployments(asked.matcher, &count);
+		int			count = matcher_slots(asked.matcher);
 		Tally	   *tallies = palloc_extended(sizeof(Tally) * Max(count, 1),
 											  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
@@ -59,7 +58,7 @@ twinset_unsettled_tally(PG_FUNCTION_ARGS)
 
 			if (tally->target == 0 && tally->actual == 0 && tally->healthy == 0 && tally->unhealthy == 0)
 				continue;
-			values[0] = CStringGetTextDatum(deployments[rank].deployment_id);
+			values[0] = CStringGetTextDatum(matcher_deployment_id(asked.matcher, rank));
 			values[1] = Int64GetDatum(tally->target);
 			values[2] = Int64GetDatum(tally->actual);
 			values[3] = Int64GetDatum(tally->healthy);

@@ -99,7 +99,7 @@ build_matcher(FunctionCallInfo fcinfo)
 static Datum
 id_of(Matcher *matcher, int rank)
 {
-	if (rank < 0 || rank >= matcher_count(matcher))
+	if (rank < 0 || rank >= matcher_slots(matcher))
 		elog(ERROR, "no such rank: %d", rank);
 	return CStringGetTextDatum(matcher_deployment_id(matcher, rank));
 }
