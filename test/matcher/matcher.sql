@@ -5,7 +5,7 @@
 SET client_min_messages = warning;
 SET search_path = public, twinset;
 
-SELECT plan(17);
+SELECT plan(22);
 SELECT diag('seed ' || :'seed');
 SELECT setseed((:seed % 1000000) / 1000000.0) \g /dev/null
 
@@ -21,6 +21,14 @@ RETURNS SETOF record LANGUAGE c VOLATILE STRICT AS :'module', 'matcher_test_diff
 CREATE FUNCTION matcher_test_growth(ids text[], conditions target_condition[], priorities integer[],
 									created timestamptz[], device_ids text[], tags jsonb[])
 RETURNS bigint LANGUAGE c VOLATILE STRICT AS :'module', 'matcher_test_growth';
+CREATE FUNCTION matcher_test_patches(ids text[], conditions target_condition[], priorities integer[],
+									 created timestamptz[], device_ids text[], tags jsonb[], seed bigint,
+									 OUT differences integer, OUT failures integer)
+RETURNS record LANGUAGE c VOLATILE STRICT AS :'module', 'matcher_test_patches';
+CREATE FUNCTION matcher_test_terms(ids text[], conditions target_condition[], priorities integer[],
+								   created timestamptz[], device_ids text[], tags jsonb[], seed bigint,
+								   OUT missed integer, OUT found integer, OUT candidates integer, OUT residual integer)
+RETURNS record LANGUAGE c VOLATILE STRICT AS :'module', 'matcher_test_terms';
 
 -- fleets that know nothing of one another
 CREATE TABLE deployment (
@@ -78,6 +86,63 @@ BEGIN
 	END IF;
 END $$;
 
+/*
+ * The same of what has no equality: numbers far and near, each end open or
+ * not; prefixes of all lengths; salts.
+ */
+CREATE FUNCTION random_number() RETURNS text LANGUAGE sql VOLATILE AS $$
+	SELECT one_of(floor(random() * 20)::text, floor(random() * 2000)::text, (random() * 4)::numeric(10, 3)::text,
+				  (-random() * 100)::numeric(10, 1)::text, '1e5', '100001', '1e-7', '-1e-7', '1e-4', '2e14', '3e14',
+				  '1e300', '-1e300', '0', '7.0', '1023.9999999999', '1024', '-1024')
+$$;
+
+CREATE FUNCTION random_string() RETURNS text LANGUAGE sql VOLATILE AS $$
+	SELECT left(one_of(repeat('a', 200), repeat('ab', 100), 'building-001', 'building-012-floor-3', 'é' || repeat('a', 100), ''),
+				one_of('0', '1', '2', '3', '4', '5', '8', '11', '12', '13', '24', '47', '48', '49', '50', '64', '70',
+					   '96', '130')::integer)
+$$;
+
+CREATE FUNCTION random_factor() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	draw	double precision := random();
+	path	text := one_of('tags.n', 'tags.n', 'tags.m', 'tags.o.n', 'deviceId', 'tags.s', 'tags.o.s');
+BEGIN
+	IF draw < 0.3 THEN
+		RETURN path || one_of(' < ', ' <= ', ' > ', ' >= ', ' = ', ' != ') || random_number();
+	ELSIF draw < 0.45 THEN
+		RETURN path || one_of(' > ', ' >= ') || random_number() || ' AND ' || path || one_of(' < ', ' <= ') || random_number();
+	ELSIF draw < 0.55 THEN
+		RETURN 'NOT (' || path || one_of(' > ', ' >= ') || random_number() || ' OR '
+			|| path || one_of(' < ', ' <= ') || random_number() || ')';
+	ELSIF draw < 0.7 THEN
+		RETURN one_of('', 'NOT ') || 'STARTSWITH(' || path || ', ''' || random_string() || ''')';
+	ELSIF draw < 0.8 THEN
+		RETURN path || one_of(' = ', ' != ', ' < ', ' >= ') || '''' || random_string() || '''';
+	ELSIF draw < 0.9 THEN
+		RETURN one_of('', 'NOT ') || 'SAMPLE(' || one_of('0', '0.1', '1', '10', '50', '99.9', '100', '0.000001')
+			|| one_of('', '', ', ''s''', ', ''t''') || ')';
+	ELSIF draw < 0.95 THEN
+		RETURN one_of('', 'NOT ') || 'IS_DEFINED(' || path || ')';
+	ELSE
+		RETURN path || one_of(' IN ', ' NOT IN ') || '[' || array_to_string(ARRAY(
+			SELECT one_of(random_number(), '''' || random_string() || '''', 'TRUE', 'NULL', 'FALSE')
+			FROM generate_series(1, 1 + floor(random() * 12)::integer)), ', ') || ']';
+	END IF;
+END $$;
+
+CREATE FUNCTION random_range(depth integer) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	parts	text[] := '{}';
+BEGIN
+	IF depth = 0 OR random() < 0.2 THEN
+		RETURN random_factor();
+	END IF;
+	FOR i IN 1 .. 2 + floor(random() * 2) LOOP
+		parts := parts || (one_of('', '', '', 'NOT ') || '(' || random_range(depth - 1) || ')');
+	END LOOP;
+	RETURN array_to_string(parts, one_of(' AND ', ' AND ', ' OR '));
+END $$;
+
 CREATE FUNCTION random_object(depth integer) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	object	jsonb := '{}';
@@ -116,6 +181,18 @@ FROM generate_series(1, 40) AS fleet, generate_series(1, (fleet * fleet) % 300) 
 INSERT INTO device
 SELECT 'random ' || fleet, 'd-' || i, random_object(2)
 FROM generate_series(1, 40) AS fleet, generate_series(1, 60) AS i;
+
+INSERT INTO deployment
+SELECT 'random range ' || fleet, 'd' || one_of('-', '_', '') || i,
+	   random_range(floor(random() * 3)::integer)::target_condition, 1 + floor(random() * 4)::integer,
+	   timestamptz '2024-01-01' + floor(random() * 3)::integer * interval '1 microsecond'
+FROM generate_series(1, 20) AS fleet, generate_series(1, (fleet * fleet) % 200) AS i;
+INSERT INTO device
+SELECT 'random range ' || fleet, one_of('building-', repeat('a', 60), 'd') || i, jsonb_strip_nulls(jsonb_build_object(
+	'n', random_number()::numeric, 'm', one_of(random_number(), NULL, 'true', '"7"')::jsonb,
+	's', one_of(random_string() || random_string(), random_string(), NULL),
+	'o', one_of(NULL, jsonb_build_object('n', random_number()::numeric, 's', random_string())::text, '1')::jsonb))
+FROM generate_series(1, 20) AS fleet, generate_series(1, 60) AS i;
 
 /*
  * What is at an edge.
@@ -204,7 +281,7 @@ WHERE (answered.winner, answered.targeting) IS DISTINCT FROM (expected.winner, e
 
 SELECT is_empty($$ SELECT * FROM difference WHERE fleet LIKE 'random %' $$,
 				'random conditions and devices: every answer is the recomputed one');
--- of some 150,000 pairs; else what is random has become too much so to show anything
+-- of some 200,000 pairs; else what is random has become too much so to show anything
 SELECT cmp_ok((SELECT sum(cardinality(targeting)) FROM expected WHERE fleet LIKE 'random %'), '>', 10000::bigint,
 			  'random conditions target many of the random devices');
 SELECT cmp_ok((SELECT count(DISTINCT winner) FROM expected WHERE fleet LIKE 'random %'), '>', 100::bigint,
@@ -269,5 +346,20 @@ SELECT is((SELECT targeting FROM answered WHERE fleet = 'one rank'),
 		  'the larger priority wins, then the later, then the larger id by bytes');
 SELECT is((SELECT sum(matcher_test_growth(ids, conditions, priorities, created, device_ids, tags)) FROM asked), 0::numeric,
 		  'asking again and again takes no more memory');
+
+/*
+ * Patched, and stored by terms.
+ */
+CREATE TABLE patches AS
+SELECT fleet, patched.* FROM asked, matcher_test_patches(ids, conditions, priorities, created, device_ids, tags, :seed) AS patched;
+SELECT is_empty($$ SELECT * FROM patches WHERE differences > 0 $$, 'a patched matcher answers as a new one');
+SELECT cmp_ok((SELECT sum(failures) FROM patches), '>', 100::bigint, 'also after patches that failed');
+
+CREATE TABLE stored AS
+SELECT fleet, stored.* FROM asked, matcher_test_terms(ids, conditions, priorities, created, device_ids, tags, :seed) AS stored;
+SELECT is_empty($$ SELECT * FROM stored WHERE missed > 0 $$, 'a device that a condition targets has a term that it is stored under');
+SELECT cmp_ok((SELECT sum(found) FROM stored), '>', 5000::bigint, 'many conditions are found so');
+SELECT cmp_ok((SELECT sum(candidates) FROM stored), '<',
+			  (SELECT sum(cardinality(ids) * cardinality(device_ids)) / 2 FROM asked), 'and no more than half of all');
 
 SELECT * FROM finish();
