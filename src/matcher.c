@@ -11,8 +11,8 @@
  * memory's delays overlap.)  At last the postings' codes are verified, by the
  * facts' marks.
  *
- * For the winner the lists are merged in the order of rank, up to the first
- * that holds.  For all, each list is gone through, and what holds is merged.
+ * Each list is in the order of rank.  For the winner they are gone through up
+ * to the first that holds, for all to their ends, and what holds is merged.
  *
  * What a fact, a code and a posting is: matcher_parts.h.  What a condition
  * means is condition.h's; which deployments there are, the caller's.
@@ -34,7 +34,6 @@
 #endif
 
 static void take_out_common(Matcher *matcher, MatcherDifference *difference);
-static void look_up(Matcher *matcher, const Device *device);
 static void forget(Matcher *matcher);
 static void note_object(Matcher *matcher, JsonbContainer *object, uint32 parent);
 static void note_value(Matcher *matcher, uint32 number, JEntry entry,
@@ -49,13 +48,12 @@ static void set_state(Matcher *matcher, uint32 number, uint8 state);
 static void add_candidates(Matcher *matcher, uint32 number);
 static void add_cursor(Matcher *matcher, const Posting *postings, uint32 count);
 static int	first_that_holds(Matcher *matcher, const Device *device);
-static void advance(Matcher *matcher);
-static void sift_down(Matcher *matcher, uint32 parent);
 static uint32 all_that_hold(Matcher *matcher, const Device *device);
 static uint32 add_that_hold(Matcher *matcher, const Device *device, const Cursor *cursor, uint32 count);
 static uint32 merge_runs(Matcher *matcher, uint32 runs);
 static uint32 merge(const Matcher *matcher, const int *left, const int *left_end,
 					const int *right, const int *right_end, int *merged);
+static bool holds(Matcher *matcher, const Posting *candidate, const Device *device);
 static bool code_holds(Matcher *matcher, Code code, const Device *device);
 static bool group_holds(Matcher *matcher, const Code *group, const Device *device);
 static bool fact_is(Matcher *matcher, uint32 number, bool wanted, const Device *device);
@@ -75,7 +73,7 @@ matcher_winner(Matcher *matcher, const char *device_id, int device_id_length,
 	MemoryContext caller = MemoryContextSwitchTo(matcher->scratch);
 	int			slot;
 
-	look_up(matcher, &device);
+	matcher_look_up(matcher, &device);
 	slot = first_that_holds(matcher, &device);
 
 	MemoryContextSwitchTo(caller);
@@ -96,7 +94,7 @@ matcher_all(Matcher *matcher, const char *device_id, int device_id_length,
 	MemoryContext caller = MemoryContextSwitchTo(matcher->scratch);
 	uint32		count;
 
-	look_up(matcher, &device);
+	matcher_look_up(matcher, &device);
 	count = all_that_hold(matcher, &device);
 
 	MemoryContextSwitchTo(caller);
@@ -167,10 +165,11 @@ take_out_common(Matcher *matcher, MatcherDifference *difference)
 }
 
 /*
- * Find the facts that are true of the device, and the lists of candidates.
+ * matcher_look_up: find the facts that are true of the device, and the lists
+ * of candidates.
  */
-static void
-look_up(Matcher *matcher, const Device *device)
+void
+matcher_look_up(Matcher *matcher, const Device *device)
 {
 	forget(matcher);
 	add_candidates(matcher, FACT_ALWAYS);
@@ -409,61 +408,44 @@ add_cursor(Matcher *matcher, const Posting *postings, uint32 count)
 }
 
 /*
- * The best candidate that holds, -1 if none does.  The cursors are a heap, the
- * best at its top.
+ * The best candidate that holds, -1 if none does.
+ *
+ * Each list is gone through up to its first that holds, or that ranks below
+ * the best so far.  So that no list is gone through for nothing far below the
+ * winner, all are gone through to a limit, then to a farther one.
  */
 static int
 first_that_holds(Matcher *matcher, const Device *device)
 {
-	for (uint32 i = 0; i < matcher->cursor_count; i++)
-		matcher->cursors[i].order = matcher_order(matcher, matcher->cursors[i].next->slot);
-	for (uint32 i = matcher->cursor_count / 2; i > 0; i--)
-		sift_down(matcher, i - 1);
+	uint64		limit = matcher->built_count / 64;
+	bool		more = true;
+	int			winner = -1;
 
-	while (matcher->cursor_count > 0)
+	while (more && winner < 0)
 	{
-		const Posting *candidate = matcher->cursors[0].next;
+		Order		best = ORDER_OF_BUILT(limit);
 
-		CHECK_FOR_INTERRUPTS();
-		if (code_holds(matcher, candidate->code, device) && !matcher_is_empty(matcher, candidate->slot))
-			return candidate->slot;
-		advance(matcher);
+		more = false;
+		for (uint32 i = 0; i < matcher->cursor_count; i++)
+		{
+			Cursor	   *cursor = &matcher->cursors[i];
+
+			while (cursor->next < cursor->end && matcher_order(matcher, cursor->next->slot) < best)
+			{
+				const Posting *candidate = cursor->next++;
+
+				CHECK_FOR_INTERRUPTS();
+				if (holds(matcher, candidate, device))
+				{
+					winner = candidate->slot;
+					best = matcher_order(matcher, winner);
+				}
+			}
+			more |= cursor->next < cursor->end;
+		}
+		limit = Min(limit * 4 + 64, PG_UINT32_MAX);
 	}
-	return -1;
-}
-
-/*
- * Take the top cursor's candidate off.
- */
-static void
-advance(Matcher *matcher)
-{
-	Cursor	   *top = &matcher->cursors[0];
-
-	if (++top->next == top->end)
-		*top = matcher->cursors[--matcher->cursor_count];
-	else
-		top->order = matcher_order(matcher, top->next->slot);
-	sift_down(matcher, 0);
-}
-
-static void
-sift_down(Matcher *matcher, uint32 parent)
-{
-	Cursor	   *cursors = matcher->cursors;
-	Cursor		sifted = cursors[parent];
-	uint32		child;
-
-	while ((child = 2 * parent + 1) < matcher->cursor_count)
-	{
-		if (child + 1 < matcher->cursor_count && cursors[child + 1].order < cursors[child].order)
-			child++;
-		if (sifted.order <= cursors[child].order)
-			break;
-		cursors[parent] = cursors[child];
-		parent = child;
-	}
-	cursors[parent] = sifted;
+	return winner;
 }
 
 /*
@@ -499,8 +481,7 @@ add_that_hold(Matcher *matcher, const Device *device, const Cursor *cursor, uint
 	for (const Posting *candidate = cursor->next; candidate < cursor->end; candidate++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!code_holds(matcher, candidate->code, device) || candidate->slot == last ||
-			matcher_is_empty(matcher, candidate->slot))
+		if (!holds(matcher, candidate, device) || candidate->slot == last)
 			continue;
 		matcher->targeting = matcher_room(matcher, matcher->targeting, &matcher->targeting_limit,
 										  (uint64) count + 1, sizeof(int));
@@ -567,7 +548,29 @@ merge(const Matcher *matcher, const int *left, const int *left_end,
 	return to - merged;
 }
 
+/*
+ * Is all true that a candidate needs?  Most are not, and need two facts: that
+ * is seen without a branch for each.
+ */
 static inline bool
+holds(Matcher *matcher, const Posting *candidate, const Device *device)
+{
+	Code		first = candidate->first;
+	Code		second = candidate->second;
+
+	if (likely(((first | second) & CODE_ALL) == 0))
+	{
+		uint8		one = matcher->states[CODE_VALUE(first)];
+		uint8		other = matcher->states[CODE_VALUE(second)];
+
+		if (likely(((one | other) & FACT_STATE_UNKNOWN) == 0))
+			return unlikely((one ^ first) & (other ^ second) & 1) && !matcher_is_empty(matcher, candidate->slot);
+	}
+	return code_holds(matcher, first, device) && code_holds(matcher, second, device) &&
+		!matcher_is_empty(matcher, candidate->slot);
+}
+
+static bool
 code_holds(Matcher *matcher, Code code, const Device *device)
 {
 	CodeKind	kind = CODE_KIND(code);

@@ -76,7 +76,7 @@ static int	compare_deployments(const void *a, const void *b);
 static void file_deployments(Matcher *matcher, const MatcherDeployment *deployments);
 static void count_mention(void *arg, uint64 term);
 static uint32 weigh_mention(void *arg, uint64 term);
-static void file_posting(void *arg, uint32 fact, Code code);
+static void file_posting(void *arg, uint32 fact, Code first, Code second);
 static void lay_out_postings(Build *build);
 static void trim(Matcher *matcher);
 static void add_slot(Matcher *matcher, const MatcherDeployment *deployment);
@@ -88,7 +88,7 @@ static void place_slot(Matcher *matcher, uint32 slot);
 static uint32 count_better(const Matcher *matcher, const uint32 *slots, uint32 count, uint32 slot);
 static MatcherDeployment deployment_of(const Matcher *matcher, uint32 slot);
 static uint32 weigh_filed(void *arg, uint64 term);
-static void add_posting(void *arg, uint32 fact, Code code);
+static void add_posting(void *arg, uint32 fact, Code first, Code second);
 static void index_ids(Matcher *matcher);
 static uint64 hash_id(const char *deployment_id);
 
@@ -333,7 +333,7 @@ weigh_mention(void *arg, uint64 term)
 }
 
 static void
-file_posting(void *arg, uint32 fact, Code code)
+file_posting(void *arg, uint32 fact, Code first, Code second)
 {
 	Build	   *build = arg;
 
@@ -342,7 +342,7 @@ file_posting(void *arg, uint32 fact, Code code)
 		build->filings = repalloc_huge(build->filings, 2 * build->limit * sizeof(Filing));
 		build->limit *= 2;
 	}
-	build->filings[build->count++] = (Filing) {fact, {build->slot, code}};
+	build->filings[build->count++] = (Filing) {fact, {build->slot, first, second}};
 	build->matcher->facts[fact].count++;
 }
 
@@ -517,7 +517,7 @@ weigh_filed(void *arg, uint64 term)
  * File an added slot: in its place in the fact's list.
  */
 static void
-add_posting(void *arg, uint32 number, Code code)
+add_posting(void *arg, uint32 number, Code first, Code second)
 {
 	const Addition *addition = arg;
 	Matcher    *matcher = addition->matcher;
@@ -541,7 +541,7 @@ add_posting(void *arg, uint32 number, Code code)
 								  (uint64) list->count + 1, sizeof(Posting));
 	for (at = list->count; at > 0 && matcher_order(matcher, list->postings[at - 1].slot) > order; at--)
 		list->postings[at] = list->postings[at - 1];
-	list->postings[at] = (Posting) {addition->slot, code};
+	list->postings[at] = (Posting) {addition->slot, first, second};
 	list->count++;
 }
 

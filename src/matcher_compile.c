@@ -33,6 +33,14 @@
 /* a longer IN is evaluated; shorter ones are one fact for each literal */
 #define MAX_LITERALS	8
 
+/* of a posting */
+typedef struct Codes
+{
+	Code		first;
+	Code		second;
+	bool		made;			/* are they? */
+} Codes;
+
 typedef struct Compilation
 {
 	Matcher    *matcher;
@@ -40,21 +48,27 @@ typedef struct Compilation
 	void	   *weigh_arg;
 	PostingVisitor visitor;
 	void	   *arg;			/* the visitor's */
+	const ConditionNode *node;	/* that is filed */
+	bool		wanted;			/* what it has to be */
+	const ConditionNode *filed; /* its factor that it is filed under, if it is but one */
 	const ConditionNode *known; /* to be as wanted: needs no code */
 	Code	   *codes;			/* of the code at hand */
 	uint32		count;
 	uint32		limit;			/* allocated */
 	CodeKind	kind;			/* of the facts to add to it */
-	Code		certain;		/* of postings under terms that are certain */
-	Code		uncertain;		/* … that are not */
+	uint32		weight;			/* of a term */
+	Codes		certain;		/* of postings under terms that are certain */
+	Codes		uncertain;		/* … that are not */
 } Compilation;
 
 static void file_node(Compilation *compilation, const ConditionNode *node, bool wanted);
 static void file_term(void *arg, const Term *term);
-static Code code_of(Compilation *compilation, const ConditionNode *node, bool wanted,
-					const ConditionNode *known);
+static Codes codes_of(Compilation *compilation, const ConditionNode *known);
+static Code code_at(Compilation *compilation, uint32 start);
 static void add_node(Compilation *compilation, const ConditionNode *node, bool wanted);
 static void add_all(Compilation *compilation, const ConditionNode *node, bool wanted);
+static const ConditionNode *rarest_of(Compilation *compilation, const ConditionNode *node, bool wanted);
+static void weigh_term(void *arg, const Term *term);
 static void add_any(Compilation *compilation, const ConditionNode *node, bool wanted);
 static void add_factor(Compilation *compilation, const ConditionNode *node, bool wanted);
 static bool is_of_facts(const ConditionNode *node);
@@ -107,17 +121,21 @@ file_node(Compilation *compilation, const ConditionNode *node, bool wanted)
 		return;
 	}
 
+	compilation->node = node;
+	compilation->wanted = wanted;
+	compilation->certain.made = compilation->uncertain.made = false;
 	if (terms_choose(node, wanted, TERMS_COMPILED,
 					 compilation->weigh, compilation->weigh_arg, &chosen) == TERMS_UNFILEABLE)
-		compilation->visitor(compilation->arg, FACT_ALWAYS, code_of(compilation, node, wanted, NULL));
-	else if (chosen.count > 0)
+	{
+		Codes		codes = codes_of(compilation, NULL);
+
+		compilation->visitor(compilation->arg, FACT_ALWAYS, codes.first, codes.second);
+	}
+	for (int i = 0; i < chosen.count; i++)
 	{
 		/* of several, as an OR within has them, none is known to be the one */
-		compilation->uncertain = code_of(compilation, node, wanted, NULL);
-		compilation->certain = chosen.count > 1 ? compilation->uncertain :
-			code_of(compilation, node, wanted, chosen.factors[0].node);
-		for (int i = 0; i < chosen.count; i++)
-			(void) terms_of_factor(&chosen.factors[i], TERMS_COMPILED, file_term, compilation);
+		compilation->filed = chosen.count == 1 ? chosen.factors[i].node : NULL;
+		(void) terms_of_factor(&chosen.factors[i], TERMS_COMPILED, file_term, compilation);
 	}
 	if (chosen.factors != NULL)
 		pfree(chosen.factors);
@@ -127,28 +145,53 @@ static void
 file_term(void *arg, const Term *term)
 {
 	Compilation *compilation = arg;
+	bool		certain = term->certain && compilation->filed != NULL;
+	Codes	   *codes = certain ? &compilation->certain : &compilation->uncertain;
 
+	if (!codes->made)
+		*codes = codes_of(compilation, certain ? compilation->filed : NULL);
 	compilation->visitor(compilation->arg, facts_of_term(compilation->matcher, term),
-						 term->certain ? compilation->certain : compilation->uncertain);
+						 codes->first, codes->second);
 }
 
 /*
- * A posting's code: of what makes a node as wanted, where one of its factors
- * is known to be.
+ * A posting's codes: of what makes the node as wanted, where one of its
+ * factors is known to be.
  */
-static Code
-code_of(Compilation *compilation, const ConditionNode *node, bool wanted, const ConditionNode *known)
+static Codes
+codes_of(Compilation *compilation, const ConditionNode *known)
 {
-	Code		code;
+	Codes		codes = {.second = CODE_TRUE, .made = true};
+	Code	   *all;
 
 	compilation->known = known;
 	compilation->count = 0;
-	add_node(compilation, node, wanted);
-	code = compilation->codes[0];
+	add_node(compilation, compilation->node, compilation->wanted);
+	all = compilation->codes;
+	if (CODE_KIND(all[0]) == CODE_ALL && CODE_KIND(all[1]) <= CODE_NOT_FACT)
+	{
+		/* the first of all, and the others */
+		codes.first = all[1];
+		all[1] = CODE(CODE_ALL, CODE_VALUE(all[0]) - 1);
+		codes.second = code_at(compilation, CODE_VALUE(all[1]) == code_size(all[2]) ? 2 : 1);
+	}
+	else
+		codes.first = code_at(compilation, 0);
+	return codes;
+}
+
+/*
+ * A code that says where in the words the rest is, if it is no fact.
+ */
+static Code
+code_at(Compilation *compilation, uint32 start)
+{
+	Code		code = compilation->codes[start];
+
 	if (CODE_KIND(code) <= CODE_NOT_FACT)
 		return code;
-	return CODE(CODE_KIND(code), facts_add_words(compilation->matcher, compilation->codes,
-												 compilation->count * sizeof(Code)));
+	return CODE(CODE_KIND(code), facts_add_words(compilation->matcher, &compilation->codes[start],
+												 (compilation->count - start) * sizeof(Code)));
 }
 
 static void
@@ -169,14 +212,15 @@ add_node(Compilation *compilation, const ConditionNode *node, bool wanted)
 }
 
 /*
- * What costs little comes first.
+ * What is the least likely comes first, then what else costs little.
  */
 static void
 add_all(Compilation *compilation, const ConditionNode *node, bool wanted)
 {
+	const ConditionNode *rarest = rarest_of(compilation, node, wanted);
 	uint32		group = begin_group(compilation, CODE_ALL);
 
-	for (int pass = 0; pass < 2; pass++)
+	for (int pass = 0; pass < 3; pass++)
 	{
 		const ConditionNode *child = condition_first_child(node);
 
@@ -186,11 +230,47 @@ add_all(Compilation *compilation, const ConditionNode *node, bool wanted)
 
 			while (bare->kind == CONDITION_NOT)
 				bare = condition_first_child(bare);
-			if (is_of_facts(bare) == (pass == 0))
+			if (pass == (child == rarest ? 0 : is_of_facts(bare) ? 1 : 2))
 				add_node(compilation, child, wanted);
 		}
 	}
 	end_group(compilation, group);
+}
+
+/*
+ * The equality that the fewest conditions mention.
+ */
+static const ConditionNode *
+rarest_of(Compilation *compilation, const ConditionNode *node, bool wanted)
+{
+	const ConditionNode *child = condition_first_child(node);
+	const ConditionNode *rarest = NULL;
+	uint32		least = PG_UINT32_MAX;
+
+	for (int i = 0; i < node->count; i++, child = condition_next(child))
+	{
+		TermFactor	factor = {.node = child, .wanted = wanted};
+
+		if (child->kind != CONDITION_COMPARE || child == compilation->known ||
+			condition_equality(child, wanted) == NULL)
+			continue;
+		compilation->weight = 0;
+		(void) terms_of_factor(&factor, TERMS_COMPILED, weigh_term, compilation);
+		if (compilation->weight < least)
+		{
+			least = compilation->weight;
+			rarest = child;
+		}
+	}
+	return rarest;
+}
+
+static void
+weigh_term(void *arg, const Term *term)
+{
+	Compilation *compilation = arg;
+
+	compilation->weight = compilation->weigh(compilation->weigh_arg, term->hash);
 }
 
 static void
@@ -330,7 +410,7 @@ end_group(Compilation *compilation, uint32 group)
 
 		for (uint32 i = group + 1; i < compilation->count;)
 		{
-			uint32		size = CODE_KIND(codes[i]) <= CODE_NOT_FACT ? 1 : 1 + CODE_VALUE(codes[i]);
+			uint32		size = code_size(codes[i]);
 
 			if (codes[i] != CODE_TRUE)
 			{
@@ -346,7 +426,7 @@ end_group(Compilation *compilation, uint32 group)
 	codes[group] = CODE(kind, length);
 	if (length == 0)
 		codes[group] = kind == CODE_ALL ? CODE_TRUE : CODE_FALSE;
-	else if (length == (CODE_KIND(codes[group + 1]) <= CODE_NOT_FACT ? 1 : 1 + CODE_VALUE(codes[group + 1])))
+	else if (length == code_size(codes[group + 1]))
 	{
 		memmove(&codes[group], &codes[group + 1], length * sizeof(Code));
 		compilation->count--;

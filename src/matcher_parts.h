@@ -83,6 +83,13 @@ typedef enum CodeKind
 #define FACT_STATE_TRUE		1
 #define FACT_STATE_UNKNOWN	2	/* it is evaluated where somebody needs it */
 
+/* of a code in the words: it, and what belongs to it */
+static inline uint32
+code_size(Code code)
+{
+	return CODE_KIND(code) <= CODE_NOT_FACT ? 1 : 1 + CODE_VALUE(code);
+}
+
 typedef struct Fact
 {
 	uint32		path;			/* number; of a node 0 */
@@ -147,10 +154,15 @@ typedef struct HashIndex
 	uint32		count;			/* taken */
 } HashIndex;
 
+/*
+ * What else has to be true are two codes, most often two facts; of ALL and ANY
+ * they say where in the words it is.
+ */
 typedef struct Posting
 {
 	uint32		slot;
-	Code		code;			/* what else has to be true; ALL and ANY: where in the words */
+	Code		first;
+	Code		second;
 } Posting;
 
 /* postings that were patched in, of one fact, in their order */
@@ -180,10 +192,9 @@ typedef uint64 Order;
 #define ORDER_OF_BUILT(slot)	((Order) (slot) << 32 | PG_UINT32_MAX)
 #define ORDER_OF_ADDED(before, place)	((Order) (before) << 32 | (place))
 
-/* a list of candidates while it is merged with others; never empty */
+/* a list of candidates while it is gone through */
 typedef struct Cursor
 {
-	Order		order;			/* of the next */
 	const Posting *next;
 	const Posting *end;			/* behind the last */
 } Cursor;
@@ -325,8 +336,11 @@ extern bool facts_is(const Matcher *matcher, uint32 number, const FactKey *key);
 extern uint32 facts_find(const Matcher *matcher, const FactKey *key);
 extern uint32 facts_prefix_length(int bit);
 
+/* the first step of asking (matcher.c), apart only to be measured */
+extern void matcher_look_up(Matcher *matcher, const Device *device);
+
 /* a posting to file: called for each */
-typedef void (*PostingVisitor) (void *arg, uint32 fact, Code code);
+typedef void (*PostingVisitor) (void *arg, uint32 fact, Code first, Code second);
 
 /* a condition's postings (matcher_compile.c) */
 extern void compile_condition(Matcher *matcher, const Condition *condition,

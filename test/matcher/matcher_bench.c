@@ -1,0 +1,184 @@
+/*-------------------------------------------------------------------------
+ *
+ * matcher_bench.c
+ *	  How long a matcher takes, for matcher_bench.sql.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "matcher_parts.h"
+
+PG_FUNCTION_INFO_V1(matcher_bench);
+
+/* what is asked of each device */
+typedef enum Asking
+{
+	ASK_NOTHING,				/* look its facts up, only */
+	ASK_WINNER,
+	ASK_ALL,
+	ASK_DIFFERENCE,				/* to the next device's tags */
+	ASKINGS,
+} Asking;
+
+typedef struct Devices
+{
+	Datum	   *ids;			/* text */
+	Jsonb	  **tags;
+	int			count;
+} Devices;
+
+static double
+elapsed(instr_time since)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, since);
+	return INSTR_TIME_GET_DOUBLE(now) * 1e6;
+}
+
+static void
+read_devices(Devices *devices, ArrayType *ids, ArrayType *tags)
+{
+	Datum	   *values;
+	int			count;
+
+	deconstruct_array(ids, TEXTOID, -1, false, TYPALIGN_INT, &devices->ids, NULL, &devices->count);
+	deconstruct_array(tags, JSONBOID, -1, false, TYPALIGN_INT, &values, NULL, &count);
+	if (count != devices->count)
+		elog(ERROR, "arrays of different lengths");
+	devices->tags = palloc(sizeof(Jsonb *) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		devices->tags[i] = DatumGetJsonbP(values[i]);
+}
+
+/* µs a device; *answers: how many deployments were found, a device */
+static double
+ask(Matcher *matcher, const Devices *devices, Asking asking, double *answers)
+{
+	instr_time	start;
+	int64		found = 0;
+
+	INSTR_TIME_SET_CURRENT(start);
+	for (int i = 0; i < devices->count; i++)
+	{
+		text	   *id = (text *) DatumGetPointer(devices->ids[i]);
+		JsonbContainer *tags = &devices->tags[i]->root;
+		Device		device = {VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), tags};
+		MatcherDifference difference;
+		const int  *slots;
+
+		switch (asking)
+		{
+			case ASK_WINNER:
+				found += matcher_winner(matcher, device.id, device.id_length, tags) >= 0;
+				break;
+			case ASK_ALL:
+				found += matcher_all(matcher, device.id, device.id_length, tags, &slots);
+				break;
+			case ASK_DIFFERENCE:
+				matcher_difference(matcher, device.id, device.id_length, tags,
+								   &devices->tags[(i + 1) % devices->count]->root, &difference);
+				found += difference.lost_count + difference.gained_count;
+				break;
+			default:
+				matcher_look_up(matcher, &device);
+				found += matcher->cursor_count;
+		}
+	}
+	*answers = (double) found / devices->count;
+	return elapsed(start) / devices->count;
+}
+
+/* µs to change one deployment's priority, of the matcher as it is */
+static double
+patch(Matcher *matcher, const MatcherDeployment *deployments, int count, int patches)
+{
+	instr_time	start;
+
+	INSTR_TIME_SET_CURRENT(start);
+	for (int i = 0; i < patches; i++)
+	{
+		MatcherDeployment deployment = deployments[(int64) i * 7919 % count];
+
+		deployment.priority++;
+		matcher_patch(matcher, &deployment.deployment_id, 1, &deployment, 1);
+	}
+	return elapsed(start) / patches;
+}
+
+/*
+ * matcher_bench(conditions target_condition[], device_ids text[], tags jsonb[], rounds integer)
+ *		-> (build_ms, bytes, look_up_us, lists, winner_us, won, all_us, matches,
+ *			difference_us, differences, patch_us, patched_all_us)
+ *
+ * The least of some rounds.  bytes: a deployment.  The conditions' deployments
+ * have a hundred priorities.
+ */
+Datum
+matcher_bench(PG_FUNCTION_ARGS)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
+	int			rounds = PG_GETARG_INT32(3);
+	Datum	   *conditions;
+	int			count;
+	MatcherDeployment *deployments;
+	Devices		devices;
+	Matcher    *matcher;
+	instr_time	start;
+	double		results[12] = {0};
+	double		least[ASKINGS];
+	double		answers[ASKINGS];
+	Datum		values[12];
+	bool		nulls[12] = {false};
+	TupleDesc	desc;
+
+	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT, &conditions, NULL, &count);
+	deployments = palloc_extended(sizeof(MatcherDeployment) * Max(count, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (int i = 0; i < count; i++)
+	{
+		deployments[i].deployment_id = psprintf("deployment-%d", i);
+		deployments[i].condition = DatumGetConditionP(conditions[i]);
+		deployments[i].priority = (int64) i * 31 % 101;
+		deployments[i].created_at = i;
+	}
+	read_devices(&devices, PG_GETARG_ARRAYTYPE_P(1), PG_GETARG_ARRAYTYPE_P(2));
+
+	INSTR_TIME_SET_CURRENT(start);
+	matcher = matcher_build(CurrentMemoryContext, deployments, count);
+	results[0] = elapsed(start) / 1000;
+	results[1] = (double) matcher_size(matcher) / Max(count, 1);
+	for (int round = 0; round < rounds; round++)
+	{
+		for (Asking asking = 0; asking < ASKINGS; asking++)
+		{
+			double		took = ask(matcher, &devices, asking, &answers[asking]);
+
+			CHECK_FOR_INTERRUPTS();
+			least[asking] = round == 0 ? took : Min(took, least[asking]);
+		}
+	}
+	for (Asking asking = 0; asking < ASKINGS; asking++)
+	{
+		results[2 + 2 * asking] = least[asking];
+		results[3 + 2 * asking] = answers[asking];
+	}
+	(void) matcher_find(matcher, "");
+	results[10] = patch(matcher, deployments, count, Min(count, 1000));
+	results[11] = ask(matcher, &devices, ASK_ALL, &answers[ASK_ALL]);
+	matcher_free(matcher);
+
+	(void) get_call_result_type(fcinfo, NULL, &desc);
+	for (int i = 0; i < 12; i++)
+		values[i] = Float8GetDatum(results[i]);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
