@@ -50,9 +50,14 @@ static void add_cursor(Matcher *matcher, const Posting *postings, uint32 count);
 static int	first_that_holds(Matcher *matcher, const Device *device);
 static uint32 all_that_hold(Matcher *matcher, const Device *device);
 static uint32 add_that_hold(Matcher *matcher, const Device *device, const Cursor *cursor, uint32 count);
+static bool are_many(const Matcher *matcher, uint32 count);
+static uint32 sort_by_marks(Matcher *matcher, uint32 count);
 static uint32 merge_runs(Matcher *matcher, uint32 runs);
 static uint32 merge(const Matcher *matcher, const int *left, const int *left_end,
 					const int *right, const int *right_end, int *merged);
+static const Posting *next_that_holds(Matcher *matcher, const Device *device,
+									  const Posting *candidate, const Posting *end);
+static uint8 may_hold(const uint8 *states, Code code);
 static bool holds(Matcher *matcher, const Posting *candidate, const Device *device);
 static bool code_holds(Matcher *matcher, Code code, const Device *device);
 static bool group_holds(Matcher *matcher, const Code *group, const Device *device);
@@ -430,11 +435,11 @@ first_that_holds(Matcher *matcher, const Device *device)
 		{
 			Cursor	   *cursor = &matcher->cursors[i];
 
+			CHECK_FOR_INTERRUPTS();
 			while (cursor->next < cursor->end && matcher_order(matcher, cursor->next->slot) < best)
 			{
 				const Posting *candidate = cursor->next++;
 
-				CHECK_FOR_INTERRUPTS();
 				if (holds(matcher, candidate, device))
 				{
 					winner = candidate->slot;
@@ -467,7 +472,48 @@ all_that_hold(Matcher *matcher, const Device *device)
 			runs++;
 	}
 	matcher->runs[runs] = count;
-	return runs > 1 ? merge_runs(matcher, runs) : count;
+	if (runs <= 1)
+		return count;
+	return are_many(matcher, count) ? sort_by_marks(matcher, count) : merge_runs(matcher, runs);
+}
+
+/*
+ * Is it less to look at a bit for each deployment than to merge?  It is asked
+ * of built slots alone: what was patched in has no place among their bits.
+ */
+static bool
+are_many(const Matcher *matcher, uint32 count)
+{
+	if (count < 64 || count < matcher->built_count / 1024)
+		return false;
+	for (uint32 i = 0; i < matcher->cursor_count; i++)
+	{
+		if (matcher->cursors[i].next->slot >= matcher->built_count)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Put the slots in targeting in order, each once.
+ */
+static uint32
+sort_by_marks(Matcher *matcher, uint32 count)
+{
+	uint32		words = matcher->built_count / 64 + 1;
+	uint32		sorted = 0;
+
+	if (matcher->marks == NULL)
+		matcher->marks = MemoryContextAllocZero(matcher->context, words * sizeof(uint64));
+	for (uint32 i = 0; i < count; i++)
+		matcher->marks[matcher->targeting[i] / 64] |= UINT64CONST(1) << matcher->targeting[i] % 64;
+	for (uint32 i = 0; i < words; i++)
+	{
+		for (uint64 left = matcher->marks[i]; left != 0; left &= left - 1)
+			matcher->targeting[sorted++] = i * 64 + pg_rightmost_one_pos64(left);
+		matcher->marks[i] = 0;
+	}
+	return sorted;
 }
 
 /*
@@ -477,11 +523,11 @@ static uint32
 add_that_hold(Matcher *matcher, const Device *device, const Cursor *cursor, uint32 count)
 {
 	uint32		last = PG_UINT32_MAX;
+	const Posting *candidate = cursor->next;
 
-	for (const Posting *candidate = cursor->next; candidate < cursor->end; candidate++)
+	for (; (candidate = next_that_holds(matcher, device, candidate, cursor->end)) != NULL; candidate++)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (!holds(matcher, candidate, device) || candidate->slot == last)
+		if (candidate->slot == last)
 			continue;
 		matcher->targeting = matcher_room(matcher, matcher->targeting, &matcher->targeting_limit,
 										  (uint64) count + 1, sizeof(int));
@@ -534,12 +580,15 @@ merge(const Matcher *matcher, const int *left, const int *left_end,
 
 	while (left < left_end && right < right_end)
 	{
-		if (*left == *right)
-			right++;
-		else if (matcher_order(matcher, *left) < matcher_order(matcher, *right))
-			*to++ = *left++;
-		else
-			*to++ = *right++;
+		int			one = *left;
+		int			other = *right;
+		Order		order = matcher_order(matcher, one);
+		Order		other_order = matcher_order(matcher, other);
+
+		/* without a branch, which nobody could foretell */
+		*to++ = order <= other_order ? one : other;
+		left += order <= other_order;
+		right += other_order <= order;
 	}
 	while (left < left_end)
 		*to++ = *left++;
@@ -549,28 +598,52 @@ merge(const Matcher *matcher, const int *left, const int *left_end,
 }
 
 /*
- * Is all true that a candidate needs?  Most are not, and need two facts: that
- * is seen without a branch for each.
+ * The first candidate that holds, from one on, NULL if none does.
+ *
+ * Most do not, and two facts show it of almost all of them, if they are seen
+ * without a branch for each.
  */
-static inline bool
+static pg_attribute_always_inline const Posting *
+next_that_holds(Matcher *matcher, const Device *device, const Posting *candidate, const Posting *end)
+{
+	const uint8 *states = matcher->states;
+
+	CHECK_FOR_INTERRUPTS();
+	for (; candidate < end; candidate++)
+	{
+		if (unlikely(may_hold(states, candidate->first) & may_hold(states, candidate->second)) &&
+			holds(matcher, candidate, device))
+			return candidate;
+	}
+	return NULL;
+}
+
+/*
+ * 0: no.  1: it holds, or that is not to be seen by one state.
+ */
+static inline uint8
+may_hold(const uint8 *states, Code code)
+{
+	uint32		is_group = code >> 1 & 1;
+	uint8		state = states[is_group ? FACT_ALWAYS : CODE_VALUE(code)];
+
+	StaticAssertStmt(CODE_NOT_FACT == 1 && CODE_ALL == 2 && CODE_ANY == 3 && FACT_STATE_UNKNOWN == 2,
+					 "a code's second bit is that of groups, a state's that of the unknown");
+	return (is_group | (state ^ code) | state >> 1) & 1;
+}
+
+/*
+ * Is all true that a candidate needs?
+ */
+static pg_attribute_always_inline bool
 holds(Matcher *matcher, const Posting *candidate, const Device *device)
 {
-	Code		first = candidate->first;
-	Code		second = candidate->second;
-
-	if (likely(((first | second) & CODE_ALL) == 0))
-	{
-		uint8		one = matcher->states[CODE_VALUE(first)];
-		uint8		other = matcher->states[CODE_VALUE(second)];
-
-		if (likely(((one | other) & FACT_STATE_UNKNOWN) == 0))
-			return unlikely((one ^ first) & (other ^ second) & 1) && !matcher_is_empty(matcher, candidate->slot);
-	}
-	return code_holds(matcher, first, device) && code_holds(matcher, second, device) &&
+	return code_holds(matcher, candidate->first, device) &&
+		code_holds(matcher, candidate->second, device) &&
 		!matcher_is_empty(matcher, candidate->slot);
 }
 
-static bool
+static inline bool
 code_holds(Matcher *matcher, Code code, const Device *device)
 {
 	CodeKind	kind = CODE_KIND(code);

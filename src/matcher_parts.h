@@ -271,7 +271,8 @@ struct Matcher
 	uint32		lost_limit;
 	int		   *merged;			/* what targeting is merged into */
 	uint32		merged_limit;
-	uint32	   *runs;			/* where in it each list's begin */
+	uint64	   *marks;			/* a bit for each built slot, all 0 but while it is used */
+	uint32	   *runs;			/* where in targeting each list's begin */
 	uint32		run_limit;
 };
 

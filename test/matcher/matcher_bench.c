@@ -7,10 +7,11 @@
  */
 #include "compat.h"
 
+#include <time.h>
+
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -36,14 +37,15 @@ typedef struct Devices
 	int			count;
 } Devices;
 
+/* µs of the processor's time that this process had: others may be busy too */
 static double
-elapsed(instr_time since)
+processor_time(void)
 {
-	instr_time	now;
+	struct timespec time;
 
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, since);
-	return INSTR_TIME_GET_DOUBLE(now) * 1e6;
+	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) != 0)
+		elog(ERROR, "could not read the clock: %m");
+	return time.tv_sec * 1e6 + time.tv_nsec / 1e3;
 }
 
 static void
@@ -65,10 +67,9 @@ read_devices(Devices *devices, ArrayType *ids, ArrayType *tags)
 static double
 ask(Matcher *matcher, const Devices *devices, Asking asking, double *answers)
 {
-	instr_time	start;
+	double		start = processor_time();
 	int64		found = 0;
 
-	INSTR_TIME_SET_CURRENT(start);
 	for (int i = 0; i < devices->count; i++)
 	{
 		text	   *id = (text *) DatumGetPointer(devices->ids[i]);
@@ -96,16 +97,15 @@ ask(Matcher *matcher, const Devices *devices, Asking asking, double *answers)
 		}
 	}
 	*answers = (double) found / devices->count;
-	return elapsed(start) / devices->count;
+	return (processor_time() - start) / devices->count;
 }
 
 /* µs to change one deployment's priority, of the matcher as it is */
 static double
 patch(Matcher *matcher, const MatcherDeployment *deployments, int count, int patches)
 {
-	instr_time	start;
+	double		start = processor_time();
 
-	INSTR_TIME_SET_CURRENT(start);
 	for (int i = 0; i < patches; i++)
 	{
 		MatcherDeployment deployment = deployments[(int64) i * 7919 % count];
@@ -113,7 +113,7 @@ patch(Matcher *matcher, const MatcherDeployment *deployments, int count, int pat
 		deployment.priority++;
 		matcher_patch(matcher, &deployment.deployment_id, 1, &deployment, 1);
 	}
-	return elapsed(start) / patches;
+	return (processor_time() - start) / patches;
 }
 
 /*
@@ -134,7 +134,7 @@ matcher_bench(PG_FUNCTION_ARGS)
 	MatcherDeployment *deployments;
 	Devices		devices;
 	Matcher    *matcher;
-	instr_time	start;
+	double		start;
 	double		results[12] = {0};
 	double		least[ASKINGS];
 	double		answers[ASKINGS];
@@ -153,9 +153,9 @@ matcher_bench(PG_FUNCTION_ARGS)
 	}
 	read_devices(&devices, PG_GETARG_ARRAYTYPE_P(1), PG_GETARG_ARRAYTYPE_P(2));
 
-	INSTR_TIME_SET_CURRENT(start);
+	start = processor_time();
 	matcher = matcher_build(CurrentMemoryContext, deployments, count);
-	results[0] = elapsed(start) / 1000;
+	results[0] = (processor_time() - start) / 1000;
 	results[1] = (double) matcher_size(matcher) / Max(count, 1);
 	for (int round = 0; round < rounds; round++)
 	{

@@ -1,4 +1,5 @@
--- How long a matcher takes: µs a device, the least of some rounds.
+-- How long a matcher takes: µs a device of the processor's time, the least of
+-- some rounds.
 -- Variables: module, sizes (of the workloads, an array), worst (of the worst
 -- cases); see the Makefile.
 \set ON_ERROR_STOP on
@@ -121,7 +122,7 @@ SELECT workload, size AS deployments, matches::numeric(10, 1), look_up::numeric(
 FROM sizes JOIN devices USING (workload),
 	LATERAL (SELECT array_agg(condition) AS conditions FROM condition
 			 WHERE condition.workload = sizes.workload AND n <= size) AS c,
-	matcher_bench(conditions, ids, tags, 5)
+	matcher_bench(conditions, ids, tags, 15)
 ORDER BY 1, 2;
 
 SELECT condition.workload, cardinality(conditions) AS deployments, matches::numeric(10, 1), look_up::numeric(10, 2),
