@@ -173,7 +173,7 @@ twinset_lock_deployments(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_call(fcinfo, TRIGGER_EVENT_BEFORE, "deployment_id");
 
-	settlement_lock(SETTLEMENT_OF_DEPLOYMENTS);
+	settlement_lock(SETTLEMENT_OF_ALL);
 	statement_open(trigger);
 	PG_RETURN_POINTER(NULL);
 }
@@ -222,7 +222,7 @@ twinset_settle_deployment_row(PG_FUNCTION_ARGS)
 
 	if (statement_is_open(trigger))
 		PG_RETURN_POINTER(NULL);
-	settlement_lock(SETTLEMENT_OF_DEPLOYMENTS);
+	settlement_lock(SETTLEMENT_OF_ALL);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		note_change(NULL, trigger->tg_trigslot);
 	else
@@ -242,7 +242,7 @@ twinset_before_truncate_deployment(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_call(fcinfo, TRIGGER_EVENT_BEFORE, "deployment_id");
 
-	settlement_lock(SETTLEMENT_OF_DEPLOYMENTS);
+	settlement_lock(SETTLEMENT_OF_ALL);
 	statement_open(trigger);
 	note_all(trigger);
 	PG_RETURN_POINTER(NULL);

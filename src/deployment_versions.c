@@ -101,6 +101,17 @@ deployment_versions_newest(List *versions)
 	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 }
 
+int64
+deployment_versions_latest(void)
+{
+	static SPIPlanPtr plan = NULL;
+	bool		isnull;
+
+	owner_plan(&plan, "SELECT coalesce(pg_catalog.max(version), 0) FROM twinset.deployment_version", 0, NULL);
+	owner_read(plan, NULL);
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
 List *
 deployment_versions_since(int64 version)
 {

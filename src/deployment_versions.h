@@ -32,6 +32,9 @@ extern void deployment_versions_note(List *ids);
  */
 extern int64 deployment_versions_newest(List *versions);
 
+/* the newest version of all that the active snapshot sees */
+extern int64 deployment_versions_latest(void);
+
 /*
  * deployment_versions_since: what changed with newer versions than this one, as
  * the active snapshot sees it: a list of DeploymentVersion *, the oldest first.

@@ -1,14 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * deployments.c
- *	  The deployments that a snapshot sees, compiled.
+ *	  The deployments that a snapshot sees: read, or asked about devices.
  *
- * A backend keeps one compiled matcher.  It is valid for a snapshot that
- * reads the same version from the settlement's row: each statement on
- * deployment draws a new one before it changes anything, and no rollback
- * brings a version back for other deployments (a new extension's versions
- * begin anew, but its table has another OID).  While such a statement is
- * open the deployments change under one version: then nothing is kept.
+ * Who has compiled them asks the matcher (kept_matcher.c).  Who has not, as a
+ * new connection, asks the stored postings, until it has asked so often that
+ * compiling would have cost less.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,17 +18,15 @@
 #include "optimizer/plancat.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/hsearch.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "deployments.h"
+#include "kept_matcher.h"
 #include "key_lookup.h"
 #include "postings.h"
 #include "settlement.h"
-#include "statement.h"
 #include "tables.h"
 
 /* how devices are matched: for tests, which force it */
@@ -57,10 +52,6 @@ static int	match_by = MATCH_BY_COST;
 /* devices asked of the postings since the last matcher was compiled */
 static double asked_of_postings = 0;
 
-static Matcher *kept_matcher = NULL;	/* below CacheMemoryContext */
-static int64 kept_version = 0;	/* of its deployments */
-static Oid	kept_settlement = InvalidOid;	/* the table that has the version */
-
 /* What a row of deployment is to the matcher; in the current memory context. */
 static MatcherDeployment
 deployment_of_row(TupleTableSlot *row)
@@ -79,9 +70,8 @@ deployment_of_row(TupleTableSlot *row)
 	return deployment;
 }
 
-/* All deployments that the active snapshot sees; in the current memory context. */
-static MatcherDeployment *
-read_deployments(int *count)
+MatcherDeployment *
+deployments_read_all(int *count)
 {
 	int			limit = 1024;
 	MatcherDeployment *deployments = palloc(sizeof(MatcherDeployment) * limit);
@@ -104,74 +94,6 @@ read_deployments(int *count)
 	table_endscan(scan);
 	table_close(table, NoLock);
 	return deployments;
-}
-
-/* Is the kept matcher that of the deployments which the active snapshot sees? */
-static bool
-kept_is_valid(void)
-{
-	return kept_matcher != NULL && kept_version == settlement_version() &&
-		kept_settlement == settlement_table("settlement") &&
-		!statement_is_open_on(settlement_table("deployment"));
-}
-
-Matcher *
-deployments_matcher(void)
-{
-	bool		in_between = statement_is_open_on(settlement_table("deployment"));
-	Oid			settlement = settlement_table("settlement");
-	int64		version = settlement_version();
-	MatcherDeployment *deployments;
-	Matcher    *matcher;
-	int			count;
-
-	if (kept_is_valid())
-		return kept_matcher;
-
-	asked_of_postings = 0;
-	deployments = read_deployments(&count);
-	if (in_between)
-		return matcher_build(CurrentMemoryContext, deployments, count);
-
-	matcher = matcher_build(CacheMemoryContext, deployments, count);
-	if (kept_matcher != NULL)
-		matcher_free(kept_matcher);
-	kept_matcher = matcher;
-	kept_version = version;
-	kept_settlement = settlement;
-	return kept_matcher;
-}
-
-Matcher *
-deployments_matcher_before(MemoryContext parent, List *images)
-{
-	int			count;
-	MatcherDeployment *deployments = read_deployments(&count);
-	HASHCTL		control = {.keysize = DEPLOYMENT_ID_SIZE,.entrysize = DEPLOYMENT_ID_SIZE,.hcxt = CurrentMemoryContext};
-	HTAB	   *changed = hash_create("twinset changed deployments", Max(list_length(images), 16),
-									  &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	ListCell   *cell;
-	int			before = 0;
-
-	deployments = repalloc_huge(deployments,
-								sizeof(MatcherDeployment) * (count + list_length(images) + 1));
-	foreach(cell, images)
-		(void) hash_search(changed, ((DeploymentImage *) lfirst(cell))->was.deployment_id,
-						   HASH_ENTER, NULL);
-	for (int i = 0; i < count; i++)
-	{
-		if (hash_search(changed, deployments[i].deployment_id, HASH_FIND, NULL) == NULL)
-			deployments[before++] = deployments[i];
-	}
-	foreach(cell, images)
-	{
-		DeploymentImage *image = lfirst(cell);
-
-		if (image->existed)
-			deployments[before++] = image->was;
-	}
-	hash_destroy(changed);
-	return matcher_build(parent, deployments, before);
 }
 
 MatcherDeployment *
@@ -228,8 +150,10 @@ deployments_ask(void)
 {
 	DeploymentsAsked asked = {NULL};
 
-	if (match_by == MATCH_BY_MATCHER || (match_by == MATCH_BY_COST && kept_is_valid()))
-		asked.matcher = deployments_matcher();
+	if (match_by == MATCH_BY_MATCHER)
+		asked.matcher = kept_matcher();
+	else if (match_by == MATCH_BY_COST)
+		asked.matcher = kept_matcher_at_hand();
 	return asked;
 }
 
@@ -239,7 +163,10 @@ ask(DeploymentsAsked *asked)
 {
 	if (asked->matcher == NULL && match_by == MATCH_BY_COST &&
 		++asked_of_postings * DEVICE_COST > estimated_count())
-		asked->matcher = deployments_matcher();
+	{
+		asked->matcher = kept_matcher();
+		asked_of_postings = 0;
+	}
 }
 
 const char *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * deployments.h
- *	  The deployments that a snapshot sees, compiled.
+ *	  The deployments that a snapshot sees: read, or asked about devices.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,17 +25,10 @@ typedef struct DeploymentImage
 } DeploymentImage;
 
 /*
- * deployments_matcher: of the deployments that the active snapshot sees.
- * Kept by the backend for as long as they are the same; valid until the next
- * call.  Between owner_begin() and owner_end().
+ * deployments_read_all: the deployments that the active snapshot sees; in the
+ * current memory context.
  */
-extern Matcher *deployments_matcher(void);
-
-/*
- * deployments_matcher_before: of the deployments that the active snapshot
- * sees, but these as they were.  For the caller to free.
- */
-extern Matcher *deployments_matcher_before(MemoryContext parent, List *images);
+extern MatcherDeployment *deployments_read_all(int *count);
 
 /*
  * deployments_read: those of the deployments with these ids (a list of char *)

@@ -33,6 +33,7 @@
 #include "assignment.h"
 #include "deployments.h"
 #include "fleet.h"
+#include "kept_matcher.h"
 #include "owner.h"
 #include "postings.h"
 #include "settle.h"
@@ -142,7 +143,7 @@ settle_log(int limit)
 
 	begin_settlement(&settlement);
 	if (unsettled_any())
-		settle_entries(&settlement, deployments_matcher(), limit > 0 ? device_set(limit) : NULL);
+		settle_entries(&settlement, kept_matcher(), limit > 0 ? device_set(limit) : NULL);
 	end_settlement(&settlement);
 	settlement_keep_revision();
 }
@@ -156,7 +157,7 @@ settle_deployments(List *images)
 	settlement.reported = settlement_revision_before();
 	if (unsettled_any())
 	{
-		settle_entries(&settlement, deployments_matcher_before(settlement.context, images), NULL);
+		settle_entries(&settlement, kept_matcher_before(images), NULL);
 		settlement_next_command();
 	}
 	settle_changed(images, settlement.reported);
@@ -206,12 +207,12 @@ settle_everything(uint64 *devices)
 	begin_settlement(&settlement);
 	if (unsettled_any())
 	{
-		settle_entries(&settlement, deployments_matcher(), NULL);
+		settle_entries(&settlement, kept_matcher(), NULL);
 		settlement_next_command();
 	}
 
 	settlement.devices = settlement.rows = 0;
-	use_matcher(&settlement, deployments_matcher());
+	use_matcher(&settlement, kept_matcher());
 	for (int slot = 0; slot < settlement.count; slot++)
 	{
 		if (matcher_has(settlement.matcher, slot))

@@ -95,7 +95,7 @@ settlement_lock(SettlementScope scope)
 			LockRelationOid(settlement_table(settled_from[i]), AccessShareLock);
 	}
 	owner_begin(&owner, settlement_table("settlement"));
-	update_row(scope == SETTLEMENT_OF_DEPLOYMENTS);
+	update_row(scope == SETTLEMENT_OF_ALL);
 	owner_end(&owner);
 }
 

@@ -12,8 +12,7 @@
 
 typedef enum SettlementScope
 {
-	SETTLEMENT_OF_DEPLOYMENTS,	/* deployments are about to change: reads all, draws a version */
-	SETTLEMENT_OF_ALL,			/* reads twins, deployments and reports */
+	SETTLEMENT_OF_ALL,			/* reads twins, deployments and reports; deployments may change: draws a version */
 	SETTLEMENT_OF_NO_TWINS,		/* twin is being emptied: no deployment is read */
 } SettlementScope;
 

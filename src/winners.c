@@ -19,7 +19,9 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "deployment_versions.h"
 #include "deployments.h"
+#include "kept_matcher.h"
 #include "owner.h"
 #include "settle.h"
 #include "settlement.h"
@@ -30,6 +32,7 @@ PG_FUNCTION_INFO_V1(twinset_unsettled_tally);
 PG_FUNCTION_INFO_V1(twinset_winner_of);
 PG_FUNCTION_INFO_V1(twinset_targeting);
 PG_FUNCTION_INFO_V1(twinset_reconcile);
+PG_FUNCTION_INFO_V1(twinset_compiled_deployments);
 
 /*
  * unsettled_tally() -> setof (deployment_id, target, actual, healthy, unhealthy)
@@ -44,7 +47,7 @@ twinset_unsettled_tally(PG_FUNCTION_ARGS)
 	owner_begin(&owner, settlement_table("settlement"));
 	if (unsettled_any())
 	{
-		DeploymentsAsked asked = {deployments_matcher()};
+		DeploymentsAsked asked = {kept_matcher()};
 		int			count = matcher_slots(asked.matcher);
 		Tally	   *tallies = palloc_extended(sizeof(Tally) * Max(count, 1),
 											  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
@@ -187,6 +190,8 @@ twinset_reconcile(PG_FUNCTION_ARGS)
 				(errmsg("reconcile() has switched " UINT64_FORMAT " triggers back to how they must fire", triggers),
 				 errhint("ALTER TABLE ... ENABLE TRIGGER ALL forgets ALWAYS and REPLICA.")));
 	settlement_lock(SETTLEMENT_OF_ALL);
+	/* who has compiled what was changed past the triggers compiles it anew */
+	deployment_versions_note(NIL);
 	repaired = settle_everything(&checked);
 	if (repaired > 0)
 		ereport(WARNING,
@@ -194,5 +199,24 @@ twinset_reconcile(PG_FUNCTION_ARGS)
 				 errhint("They are wrong where triggers did not fire, or derived tables were written by hand.")));
 	values[0] = Int64GetDatum((int64) checked);
 	values[1] = Int64GetDatum((int64) repaired);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/*
+ * compiled_deployments() -> (deployments integer, bytes bigint)
+ */
+Datum
+twinset_compiled_deployments(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc;
+	Datum		values[2];
+	bool		nulls[2] = {false};
+	int			count;
+	Size		size = kept_matcher_size(&count);
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	values[0] = Int32GetDatum(count);
+	values[1] = Int64GetDatum((int64) size);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
