@@ -56,7 +56,8 @@ CREATE TRIGGER "00_twinset_before_truncate" BEFORE TRUNCATE ON twinset.twin
 	FOR EACH STATEMENT EXECUTE FUNCTION twinset.before_truncate_twin();
 CREATE TRIGGER "00_twinset_truncate" AFTER TRUNCATE ON twinset.twin
 	FOR EACH STATEMENT EXECUTE FUNCTION twinset.after_truncate_twin();
-CREATE TRIGGER "zz_twinset_keep" BEFORE INSERT OR UPDATE ON twinset.twin
+-- not on INSERT, where the defaults do: COPY writes rows one by one where there is such a trigger
+CREATE TRIGGER "zz_twinset_keep" BEFORE UPDATE ON twinset.twin
 	FOR EACH ROW EXECUTE FUNCTION twinset.keep_twin();
 
 ALTER TABLE twinset.twin ENABLE ALWAYS TRIGGER "00_twinset_open";

@@ -151,15 +151,14 @@ keep_times(Row *row, int created_at, int updated_at)
 }
 
 /*
- * BEFORE ROW INSERT OR UPDATE on twin.
+ * BEFORE ROW UPDATE on twin.
  */
 Datum
 twinset_keep_twin(PG_FUNCTION_ARGS)
 {
 	Row			row = trigger_row(trigger_call(fcinfo, TRIGGER_EVENT_BEFORE | TRIGGER_EVENT_ROW, "device_id"));
 
-	if (row.old != NULL)
-		keep_key(&row, Anum_twin_device_id);
+	keep_key(&row, Anum_twin_device_id);
 	keep_times(&row, Anum_twin_created_at, Anum_twin_updated_at);
 	return finish_row(&row);
 }
