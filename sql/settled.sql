@@ -37,20 +37,25 @@ COMMENT ON INDEX twinset.posting_rank IS 'a term''s deployments in rank order';
 COMMENT ON INDEX twinset.posting_deployment IS 'a deployment''s own';
 
 -- An entry is what a device was before a query changed it: its twin (live is not null; tags where
--- it was live) or its report (live is null; revision and code where there was one). Writers only
--- append, so it has no index. Readers must not be locked out by a vacuum that truncates it.
+-- it was live) or its report (live is null; revision and code where there was one). Of a statement
+-- with many rows the entries are packed, many in a row without a device_id. Writers only append, so
+-- it has no index. Readers must not be locked out by a vacuum that truncates it.
 CREATE TABLE twinset.change (
 	ordinal bigint NOT NULL,
 	transaction xid8 NOT NULL,
 	statement bigint NOT NULL,
 	changed_at timestamptz NOT NULL,
-	device_id text COLLATE "C" NOT NULL,
+	device_id text COLLATE "C",
 	live boolean,
 	tags jsonb,
 	revision bigint,
-	code integer
+	code integer,
+	packed bytea
 ) USING heap WITH (vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0,
 	autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_insert_threshold = -1);
+
+-- compressing costs more than it saves: it is soon deleted
+ALTER TABLE twinset.change ALTER COLUMN packed SET STORAGE EXTERNAL;
 
 COMMENT ON TABLE twinset.change IS 'internal: the log of what devices were before changes that are not settled yet';
 

@@ -99,13 +99,20 @@ COMMENT ON FUNCTION twinset.misfiled_deployments() IS
 	'internal: deployments that a look-up by term would miss, or find as they are not; reconcile() files them anew';
 REVOKE ALL ON FUNCTION twinset.misfiled_deployments() FROM PUBLIC;
 
-CREATE FUNCTION twinset.compiled_deployments(OUT deployments integer, OUT bytes bigint)
+CREATE FUNCTION twinset.compiled_deployments(OUT deployments bigint, OUT bytes bigint)
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'twinset_compiled_deployments';
 
 COMMENT ON FUNCTION twinset.compiled_deployments() IS
 	'how many deployments this connection has compiled, and the memory that they take; 0: none yet';
 
+-- Cost: the log read.
+CREATE FUNCTION twinset.unsettled_changes(OUT changes bigint, OUT devices bigint)
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'twinset_unsettled_changes';
+
+COMMENT ON FUNCTION twinset.unsettled_changes() IS
+	'how many changes are not settled yet, and of how many devices: what reading costs more for';
+
 -- they tell what deployments and devices there are
 REVOKE ALL ON FUNCTION twinset.current_winner(text, text), twinset.current_assigned_at(text, timestamptz),
-	twinset.unsettled_tally(), twinset.winner_of(text, jsonb),
+	twinset.unsettled_tally(), twinset.unsettled_changes(), twinset.winner_of(text, jsonb),
 	twinset.targeting(text, jsonb) FROM PUBLIC;

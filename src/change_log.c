@@ -19,6 +19,9 @@
  * A twin counts only while it is live, that is, provisioned as an Edge device
  * and not retired; so no twin and one that is not live are the same here.
  *
+ * A statement writes a row for each of its first entries, and packs the others
+ * (change_pack.c).
+ *
  * Nothing is read here but the rows given: no condition, no deployment, no
  * lock but the rows' own.  The log has no index.
  *
@@ -35,6 +38,7 @@
 #include "utils/xid8.h"
 
 #include "change_log.h"
+#include "change_pack.h"
 #include "tables.h"
 
 struct ChangeLog
@@ -44,9 +48,14 @@ struct ChangeLog
 	Relation	relation;		/* the log; NULL before the first entry */
 	BulkInsertState bulk;		/* keeps the page that is filled */
 	int64		statement;		/* that wrote the rows: its order in the transaction */
+	int			rows;			/* entries that were written, a row each */
+	ChangePack	pack;			/* of the others, those that are not written yet */
 	Datum		values[Natts_change];	/* of the entry to append */
 	bool		nulls[Natts_change];
 };
+
+/* entries of a statement that are written a row each; more are packed */
+#define MAX_ROWS	8
 
 static uint64 appended = 0;
 
@@ -76,21 +85,58 @@ open_log(ChangeLog *log)
 	log->values[Anum_change_statement - 1] = Int64GetDatum(log->statement);
 	log->values[Anum_change_changed_at - 1] =
 		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	log->nulls[Anum_change_packed - 1] = true;
+}
+
+static void
+begin_pack(ChangeLog *log)
+{
+	MemoryContext caller = MemoryContextSwitchTo(log->context);
+
+	change_pack_init(&log->pack);
+	MemoryContextSwitchTo(caller);
+}
+
+static void
+write_row(ChangeLog *log)
+{
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(log->relation), log->values, log->nulls);
+
+	heap_insert(log->relation, tuple, GetCurrentCommandId(true), 0, log->bulk);
+	heap_freetuple(tuple);
+}
+
+/* Write the entries that are packed. */
+static void
+write_pack(ChangeLog *log)
+{
+	for (int column = Anum_change_device_id; column < Anum_change_packed; column++)
+		log->nulls[column - 1] = true;
+	log->values[Anum_change_packed - 1] = change_pack_datum(&log->pack);
+	log->nulls[Anum_change_packed - 1] = false;
+	write_row(log);
+	log->nulls[Anum_change_packed - 1] = true;
+	change_pack_reset(&log->pack);
 }
 
 static void
 append(ChangeLog *log, Datum device_id)
 {
-	HeapTuple	tuple;
-
 	if (log->relation == NULL)
 		open_log(log);
 	log->values[Anum_change_device_id - 1] = device_id;
-
-	tuple = heap_form_tuple(RelationGetDescr(log->relation), log->values, log->nulls);
-	heap_insert(log->relation, tuple, GetCurrentCommandId(true), 0, log->bulk);
-	heap_freetuple(tuple);
+	log->nulls[Anum_change_device_id - 1] = false;
 	appended++;
+	if (log->rows < MAX_ROWS)
+	{
+		write_row(log);
+		if (++log->rows == MAX_ROWS)
+			begin_pack(log);
+		return;
+	}
+	change_pack_add(&log->pack, RelationGetDescr(log->relation), log->values, log->nulls);
+	if (log->pack.data.len >= CHANGE_PACK_FULL)
+		write_pack(log);
 }
 
 void
@@ -122,6 +168,8 @@ change_log_end(ChangeLog *log)
 {
 	if (log->relation != NULL)
 	{
+		if (log->pack.count > 0)
+			write_pack(log);
 		FreeBulkInsertState(log->bulk);
 		table_close(log->relation, NoLock);
 	}

@@ -29,15 +29,19 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "change_pack.h"
 #include "change_scan.h"
 #include "settlement.h"
+#include "tables.h"
 
 struct ChangeScan
 {
 	Relation	log;
 	Snapshot	snapshot;
 	BufferAccessStrategy strategy;	/* a large log shall not push all else out of memory */
-	TupleTableSlot *slot;
+	TupleTableSlot *row;		/* of the table */
+	TupleTableSlot *entry;		/* of a pack */
+	ChangeUnpack pack;			/* that is being read; without data: none */
 	BlockNumber block;			/* the next to read */
 	BlockNumber blocks;			/* how many there were at the start */
 	Buffer		buffer;			/* the page at hand, pinned; or invalid */
@@ -47,8 +51,8 @@ struct ChangeScan
 	OffsetNumber visible[MaxHeapTuplesPerPage];
 };
 
-ChangeScan *
-change_scan_begin(Snapshot snapshot, LOCKMODE lock)
+static ChangeScan *
+begin_scan(Snapshot snapshot, LOCKMODE lock)
 {
 	ChangeScan *scan = palloc0(sizeof(ChangeScan));
 
@@ -57,7 +61,8 @@ change_scan_begin(Snapshot snapshot, LOCKMODE lock)
 	scan->blocks = RelationGetNumberOfBlocks(scan->log);
 	if (scan->blocks > (BlockNumber) NBuffers / 4)
 		scan->strategy = GetAccessStrategy(BAS_BULKREAD);
-	scan->slot = table_slot_create(scan->log, NULL);
+	scan->row = table_slot_create(scan->log, NULL);
+	scan->entry = MakeSingleTupleTableSlot(RelationGetDescr(scan->log), &TTSOpsVirtual);
 	scan->buffer = InvalidBuffer;
 	PredicateLockRelation(scan->log, snapshot);
 	return scan;
@@ -107,8 +112,9 @@ read_page(ChangeScan *scan)
 	LockBuffer(scan->buffer, BUFFER_LOCK_UNLOCK);
 }
 
-TupleTableSlot *
-change_scan_next(ChangeScan *scan)
+/* The next row of the table, an entry or a pack. */
+static TupleTableSlot *
+next_row(ChangeScan *scan)
 {
 	Page		page;
 	OffsetNumber offset;
@@ -124,19 +130,72 @@ change_scan_next(ChangeScan *scan)
 	scan->tuple.t_data = (HeapTupleHeader) PageGetItem(page, PageGetItemId(page, offset));
 	scan->tuple.t_len = ItemIdGetLength(PageGetItemId(page, offset));
 	ItemPointerSet(&scan->tuple.t_self, BufferGetBlockNumber(scan->buffer), offset);
-	return ExecStoreBufferHeapTuple(&scan->tuple, scan->slot, scan->buffer);
+	return ExecStoreBufferHeapTuple(&scan->tuple, scan->row, scan->buffer);
 }
 
-void
-change_scan_delete(ChangeScan *scan)
+/* The row's pack is read from here on; false: it has none. */
+static bool
+begin_pack(ChangeScan *scan)
 {
-	simple_heap_delete(scan->log, &scan->tuple.t_self);
+	bool		isnull;
+	Datum		packed = slot_getattr(scan->row, Anum_change_packed, &isnull);
+
+	if (!isnull)
+		change_unpack_begin(&scan->pack, packed);
+	return !isnull;
+}
+
+static TupleTableSlot *
+next_of_pack(ChangeScan *scan)
+{
+	static const AttrNumber common[] = {
+		Anum_change_ordinal, Anum_change_transaction, Anum_change_statement, Anum_change_changed_at
+	};
+	TupleTableSlot *entry = ExecClearTuple(scan->entry);
+
+	CHECK_FOR_INTERRUPTS();
+	if (!change_unpack_next(&scan->pack, entry->tts_tupleDescriptor, entry->tts_values, entry->tts_isnull))
+	{
+		change_unpack_end(&scan->pack);
+		scan->pack.data = NULL;
+		return NULL;
+	}
+	for (int i = 0; i < (int) lengthof(common); i++)
+		entry->tts_values[common[i] - 1] =
+			slot_getattr(scan->row, common[i], &entry->tts_isnull[common[i] - 1]);
+	return ExecStoreVirtualTuple(entry);
+}
+
+ChangeScan *
+change_scan_begin(Snapshot snapshot)
+{
+	return begin_scan(snapshot, AccessShareLock);
+}
+
+TupleTableSlot *
+change_scan_next(ChangeScan *scan)
+{
+	for (;;)
+	{
+		TupleTableSlot *entry;
+
+		if (scan->pack.data != NULL)
+		{
+			if ((entry = next_of_pack(scan)) != NULL)
+				return entry;
+		}
+		else if ((entry = next_row(scan)) == NULL || !begin_pack(scan))
+			return entry;
+	}
 }
 
 void
 change_scan_end(ChangeScan *scan)
 {
-	ExecDropSingleTupleTableSlot(scan->slot);
+	ExecDropSingleTupleTableSlot(scan->row);
+	ExecDropSingleTupleTableSlot(scan->entry);
+	if (scan->pack.data != NULL)
+		change_unpack_end(&scan->pack);
 	if (BufferIsValid(scan->buffer))
 		ReleaseBuffer(scan->buffer);
 	if (scan->strategy != NULL)
@@ -145,10 +204,64 @@ change_scan_end(ChangeScan *scan)
 	pfree(scan);
 }
 
+/*
+ * Delete those of a pack's entries of which the filter says so: the row goes,
+ * and what is left of it comes back as another.  false: nothing is left.
+ */
+static bool
+repack(ChangeScan *scan, ChangeFilter filter, void *arg, ChangePack *rest)
+{
+	TupleTableSlot *entry;
+	int			before = 0;
+
+	change_pack_reset(rest);
+	while ((entry = next_of_pack(scan)) != NULL)
+	{
+		before++;
+		if (!filter(arg, entry))
+			change_pack_add(rest, entry->tts_tupleDescriptor, entry->tts_values, entry->tts_isnull);
+	}
+	if (rest->count == before)
+		return true;
+	if (rest->count > 0)
+	{
+		HeapTuple	tuple;
+		Datum		values[Natts_change];
+		bool		nulls[Natts_change];
+
+		heap_deform_tuple(&scan->tuple, RelationGetDescr(scan->log), values, nulls);
+		values[Anum_change_packed - 1] = change_pack_datum(rest);
+		tuple = heap_form_tuple(RelationGetDescr(scan->log), values, nulls);
+		simple_heap_insert(scan->log, tuple);
+		heap_freetuple(tuple);
+	}
+	return false;
+}
+
+void
+change_delete(Snapshot snapshot, ChangeFilter filter, void *arg)
+{
+	ChangeScan *scan = begin_scan(snapshot, RowExclusiveLock);
+	TupleTableSlot *row;
+	ChangePack	rest;
+
+	change_pack_init(&rest);
+	while ((row = next_row(scan)) != NULL)
+	{
+		ItemPointerData place = scan->tuple.t_self;
+
+		if (filter != NULL &&
+			(begin_pack(scan) ? repack(scan, filter, arg, &rest) : !filter(arg, row)))
+			continue;
+		simple_heap_delete(scan->log, &place);
+	}
+	change_scan_end(scan);
+}
+
 uint64
 change_scan_count(uint64 limit)
 {
-	ChangeScan *scan = change_scan_begin(GetActiveSnapshot(), AccessShareLock);
+	ChangeScan *scan = change_scan_begin(GetActiveSnapshot());
 	uint64		count = 0;
 
 	while (count < limit && change_scan_next(scan) != NULL)

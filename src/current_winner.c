@@ -91,7 +91,7 @@ copy_snapshot(Snapshot snapshot)
 static void
 read_log(CurrentWinners *winners)
 {
-	ChangeScan *entries = change_scan_begin(GetActiveSnapshot(), AccessShareLock);
+	ChangeScan *entries = change_scan_begin(GetActiveSnapshot());
 	TupleTableSlot *entry;
 
 	while ((entry = change_scan_next(entries)) != NULL)

@@ -52,7 +52,8 @@
 #define Anum_change_tags		7
 #define Anum_change_revision	8
 #define Anum_change_code		9
-#define Natts_change			9
+#define Anum_change_packed		10
+#define Natts_change			10
 
 /* assignment */
 #define Anum_assignment_device_id		1

@@ -127,8 +127,9 @@ device_set_of(const char *device_id)
 
 /* Is the entry's device in the set?  Where that may, it takes it in. */
 static bool
-in_set(DeviceSet *set, TupleTableSlot *entry)
+in_set(void *arg, TupleTableSlot *entry)
 {
+	DeviceSet  *set = arg;
 	char		device_id[DEVICE_ID_SIZE];
 	bool		isnull;
 	bool		found;
@@ -430,6 +431,25 @@ read_entry(UnsettledScan *scan, TupleTableSlot *entry)
 		read_twin_entry(scan, &place, entry);
 }
 
+uint64
+unsettled_changes(uint64 *devices)
+{
+	DeviceSet  *set = device_set(LONG_MAX);
+	ChangeScan *entries = change_scan_begin(GetActiveSnapshot());
+	TupleTableSlot *entry;
+	uint64		changes = 0;
+
+	while ((entry = change_scan_next(entries)) != NULL)
+	{
+		(void) in_set(set, entry);
+		changes++;
+	}
+	change_scan_end(entries);
+	*devices = hash_get_num_entries(set->devices);
+	hash_destroy(set->devices);
+	return changes;
+}
+
 bool
 unsettled_any(void)
 {
@@ -446,7 +466,7 @@ sort_entries(Snapshot snapshot, DeviceSet *set, TupleDesc desc)
 	Tuplesortstate *sort = tuplesort_begin_heap(desc, lengthof(columns), columns, operators,
 												collations, nulls_first, work_mem, NULL,
 												TUPLESORT_NONE);
-	ChangeScan *entries = change_scan_begin(snapshot, AccessShareLock);
+	ChangeScan *entries = change_scan_begin(snapshot);
 	TupleTableSlot *entry;
 
 	while ((entry = change_scan_next(entries)) != NULL)
@@ -515,13 +535,8 @@ unsettled_visit(DeploymentsAsked *asked, Tally *tallies, DeviceSet *set,
 void
 unsettled_delete(Snapshot snapshot, DeviceSet *set)
 {
-	ChangeScan *entries = change_scan_begin(snapshot, RowExclusiveLock);
-	TupleTableSlot *entry;
-
-	while ((entry = change_scan_next(entries)) != NULL)
-	{
-		if (set == NULL || in_set(set, entry))
-			change_scan_delete(entries);
-	}
-	change_scan_end(entries);
+	/* it has all that it shall have */
+	if (set != NULL)
+		set->limit = 0;
+	change_delete(snapshot, set == NULL ? NULL : in_set, set);
 }

@@ -64,6 +64,9 @@ extern uint64 unsettled_visit(DeploymentsAsked *asked, Tally *tallies, DeviceSet
  */
 extern void unsettled_delete(Snapshot snapshot, DeviceSet *set);
 
+/* how many entries does the active snapshot see, and of how many devices? */
+extern uint64 unsettled_changes(uint64 *devices);
+
 /* is there an entry that the active snapshot sees? */
 extern bool unsettled_any(void);
 

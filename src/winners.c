@@ -33,6 +33,7 @@ PG_FUNCTION_INFO_V1(twinset_winner_of);
 PG_FUNCTION_INFO_V1(twinset_targeting);
 PG_FUNCTION_INFO_V1(twinset_reconcile);
 PG_FUNCTION_INFO_V1(twinset_compiled_deployments);
+PG_FUNCTION_INFO_V1(twinset_unsettled_changes);
 
 /*
  * unsettled_tally() -> setof (deployment_id, target, actual, healthy, unhealthy)
@@ -163,21 +164,28 @@ repair_triggers(void)
 	return count;
 }
 
+static Datum
+two_numbers(FunctionCallInfo fcinfo, int64 first, int64 second)
+{
+	TupleDesc	desc;
+	Datum		values[2] = {Int64GetDatum(first), Int64GetDatum(second)};
+	bool		nulls[2] = {false};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
 /*
  * reconcile() -> (checked bigint, repaired bigint)
  */
 Datum
 twinset_reconcile(PG_FUNCTION_ARGS)
 {
-	TupleDesc	desc;
-	Datum		values[2];
-	bool		nulls[2] = {false};
 	uint64		checked;
 	uint64		repaired;
 	uint64		triggers;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	if (statement_any_open())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
@@ -197,26 +205,29 @@ twinset_reconcile(PG_FUNCTION_ARGS)
 		ereport(WARNING,
 				(errmsg("reconcile() has repaired " UINT64_FORMAT " rows of derived data", repaired),
 				 errhint("They are wrong where triggers did not fire, or derived tables were written by hand.")));
-	values[0] = Int64GetDatum((int64) checked);
-	values[1] = Int64GetDatum((int64) repaired);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	PG_RETURN_DATUM(two_numbers(fcinfo, (int64) checked, (int64) repaired));
 }
 
 /*
- * compiled_deployments() -> (deployments integer, bytes bigint)
+ * compiled_deployments() -> (deployments bigint, bytes bigint)
  */
 Datum
 twinset_compiled_deployments(PG_FUNCTION_ARGS)
 {
-	TupleDesc	desc;
-	Datum		values[2];
-	bool		nulls[2] = {false};
-	int			count;
-	Size		size = kept_matcher_size(&count);
+	int			deployments;
+	Size		bytes = kept_matcher_size(&deployments);
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	values[0] = Int32GetDatum(count);
-	values[1] = Int64GetDatum((int64) size);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	PG_RETURN_DATUM(two_numbers(fcinfo, deployments, (int64) bytes));
+}
+
+/*
+ * unsettled_changes() -> (changes bigint, devices bigint)
+ */
+Datum
+twinset_unsettled_changes(PG_FUNCTION_ARGS)
+{
+	uint64		devices;
+	uint64		changes = unsettled_changes(&devices);
+
+	PG_RETURN_DATUM(two_numbers(fcinfo, (int64) changes, (int64) devices));
 }

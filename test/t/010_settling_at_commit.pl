@@ -26,7 +26,7 @@ sub commit
 	my $start = -s $node->logfile;
 
 	rows($statements);
-	return (substr(slurp_file($node->logfile), $start), rows('SELECT count(*) FROM twinset.change'));
+	return (substr(slurp_file($node->logfile), $start), rows('SELECT changes FROM twinset.unsettled_changes()'));
 }
 
 my ($said, $entries) = commit(q(UPDATE twinset.twin SET tags = '{"n": 1}' WHERE device_id = 'dev1'));
