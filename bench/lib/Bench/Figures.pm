@@ -1,0 +1,153 @@
+package Bench::Figures;
+
+# Pairs, medians, goals, the table and its JSON.
+#
+# A measurement, as a row's function returns it:
+#   what      the end of its line's name, where a row has several lines
+#   unit      µs (the default), /s, bytes, × or anything; how the figures are shown
+#   bare, rival, this    lists of figures, one a round
+#   ratio     which over which (default: this over bare): [ 'this', 'bare' ]
+#   ratios    or the ratios themselves
+#   note      what one must know to read it
+# A goal: "<= 1.35 ×" is about the median ratio, "<= 12 µs" about the median of
+# this, "= 0 waits" likewise.
+
+use strict;
+use warnings;
+use utf8;
+use Exporter 'import';
+use JSON::PP ();
+use List::Util qw(max min);
+
+our @EXPORT_OK = qw(pairs median line table json);
+
+my %micro = ('µs' => 1, 'ms' => 1e3, 's' => 1e6);
+
+sub median
+{
+	my @sorted = sort { $a <=> $b } @_;
+	return unless @sorted;
+	return @sorted % 2 ? $sorted[$#sorted / 2] : ($sorted[@sorted / 2 - 1] + $sorted[@sorted / 2]) / 2;
+}
+
+# pairs(ROUNDS, NAME => SUB, …): each in turn, the order reversed every other
+# round, after one round that does not count
+sub pairs
+{
+	my ($rounds, @subs) = @_;
+	my (%of, @names, %figures);
+	while (my ($name, $sub) = splice @subs, 0, 2)
+	{
+		push @names, $name;
+		$of{$name} = $sub;
+	}
+	for my $round (0 .. $rounds)
+	{
+		for my $name ($round % 2 ? reverse @names : @names)
+		{
+			my $figure = $of{$name}->($round);
+			push @{ $figures{$name} }, $figure if $round > 0;
+		}
+	}
+	return %figures;
+}
+
+sub met
+{
+	my ($goal, $line) = @_;
+	return unless defined $goal;
+	my ($sign, $limit, $unit) = $goal =~ /^(<=|>=|=) ([\d.]+) (\S.*)$/ or die "not a goal: $goal\n";
+	my $figure = $unit eq '×' ? $line->{ratio}{median} : $line->{this}{median};
+	return unless defined $figure;
+	$figure /= $micro{$unit} if exists $micro{$unit};
+	return $sign eq '<=' ? $figure <= $limit : $sign eq '>=' ? $figure >= $limit : $figure == $limit;
+}
+
+sub spread
+{
+	my @figures = grep { defined } @_;
+	return unless @figures;
+	return { median => median(@figures), min => min(@figures), max => max(@figures), rounds => scalar @figures };
+}
+
+# line(NAME, DEVICES, DEPLOYMENTS, GOAL, MEASUREMENT)
+sub line
+{
+	my ($name, $devices, $deployments, $goal, $m) = @_;
+	my %line = (measure => $m->{what} ? "$name: $m->{what}" : $name, devices => $devices, deployments => $deployments,
+		unit => $m->{unit} // 'µs', goal => $goal, note => $m->{note});
+	$line{$_} = spread(@{ $m->{$_} // [] }) for qw(bare rival this);
+	my ($over, $under) = @{ $m->{ratio} // [ 'this', 'bare' ] };
+	my @ratios = @{ $m->{ratios} // [] };
+	if (!@ratios && $m->{$over} && $m->{$under})
+	{
+		@ratios = map { $m->{$under}[$_] ? $m->{$over}[$_] / $m->{$under}[$_] : () } 0 .. min($#{ $m->{$over} }, $#{ $m->{$under} });
+		$line{ratio_of} = "$over over $under";
+	}
+	$line{ratio} = spread(@ratios);
+	my $met = met($goal, \%line);
+	$line{met} = defined $met ? ($met ? JSON::PP::true : JSON::PP::false) : undef;
+	return \%line;
+}
+
+sub short
+{
+	my ($figure) = @_;
+	return $figure >= 100 ? sprintf('%.0f', $figure) : $figure >= 10 ? sprintf('%.1f', $figure) : sprintf('%.2f', $figure);
+}
+
+sub commas
+{
+	my ($number) = @_;
+	1 while $number =~ s/^(\d+)(\d{3})/$1,$2/;
+	return $number;
+}
+
+sub shown
+{
+	my ($spread, $unit) = @_;
+	return '' unless $spread;
+	my $figure = $spread->{median};
+	if ($unit eq 'µs')
+	{
+		return $figure >= 1e6 ? short($figure / 1e6) . ' s' : $figure >= 1e3 ? short($figure / 1e3) . ' ms' : short($figure) . ' µs';
+	}
+	return commas($figure >= 100 ? sprintf('%.0f', $figure) : short($figure)) . ($unit eq '/s' ? '/s' : " $unit");
+}
+
+sub cells
+{
+	my ($line) = @_;
+	my $ratio = '';
+	if (my $r = $line->{ratio})
+	{
+		$ratio = short($r->{median}) . ($r->{rounds} > 1 ? ' (' . short($r->{min}) . '–' . short($r->{max}) . ')' : '');
+	}
+	my $goal = $line->{goal} // '';
+	$goal =~ s/<=/≤/;
+	$goal =~ s/>=/≥/;
+	return ($line->{measure}, commas($line->{devices}) . ' / ' . commas($line->{deployments}),
+		(map { shown($line->{$_}, $line->{unit}) } qw(bare rival this)), $ratio, $goal,
+		!defined $line->{met} ? '' : $line->{met} ? 'met' : 'NOT met');
+}
+
+my @head = ('measure', 'devices / deployments', 'bare', 'rival', 'this', 'ratio (spread)', 'goal', '');
+
+sub table
+{
+	my @rows = (\@head, map { [ cells($_) ] } @_);
+	my @width = map { my $i = $_; max map { length $_->[$i] } @rows } 0 .. $#head;
+	my @text = map { my $row = $_; my $text = join '  ', map { $_ < 1 || $_ > 4
+		? $row->[$_] . ' ' x ($width[$_] - length $row->[$_])
+		: ' ' x ($width[$_] - length $row->[$_]) . $row->[$_] } 0 .. $#head; $text =~ s/ +$//; $text } @rows;
+	splice @text, 1, 0, '-' x max(map { length } @text);
+	return join("\n", @text) . "\n" . join('', map { "$_->{measure}: $_->{note}\n" } grep { defined $_->{note} } @_);
+}
+
+sub json
+{
+	my ($header, @lines) = @_;
+	return JSON::PP->new->utf8->pretty->canonical->encode({ %$header, lines => \@lines });
+}
+
+1;

@@ -1,0 +1,117 @@
+# One device's tags changed.
+
+use strict;
+use warnings;
+use utf8;
+use Bench::Figures qw(pairs);
+use Bench::Load;
+
+sub array { return 'ARRAY[' . join(', ', map { "'$_'" } @_) . ']' }
+
+# a round's devices: other ones each round, so that no row is written over and over
+sub slice
+{
+	my ($ids, $round, $count) = @_;
+	return map { $ids->[($round * $count + $_) % @$ids] } 0 .. $count - 1;
+}
+
+# prepared UPDATEs in a loop, in one transaction; what its COMMIT costs is left out
+sub inside
+{
+	my ($changes, $settle_after) = @_;
+	return sub {
+		my ($fleet, $at) = @_;
+		my $session = $fleet->session($at);
+		my $count = $fleet->{updates};
+		my @ids = $fleet->chosen($at, $changes, $count * ($fleet->{rounds} + 1));
+		my $loop = sub {
+			my ($peer, $part) = @_;
+			return sub {
+				my ($round) = @_;
+				my @slice = slice(\@ids, $round, int($count / $part));
+				my ($us) = $session->query("SELECT bench.inside_$peer(" . array(@slice) . ')');
+				return $us;
+			};
+		};
+		$session->query("SET twinset.settle_after = $settle_after");
+		my %figures = pairs($fleet->{rounds}, bare => $loop->('bare', 1), rival => $loop->('rival', 5), this => $loop->('twinset', 1));
+		$session->query('RESET twinset.settle_after');
+		return ({ %figures }, { what => 'the rival over this', ratio => [ 'rival', 'this' ], rival => $figures{rival}, this => $figures{this} });
+	};
+}
+
+sub choice
+{
+	my (@ids) = @_;
+	my $i = 0;
+	my $cases = join ' ', map { /(\d+)$/; 'WHEN :i = ' . $i++ . " THEN $1" } @ids;
+	return '\set i random(0, ' . $#ids . ")\n\\set n CASE $cases END\n";
+}
+
+# pgbench, one client, each UPDATE a transaction that waits for the disk
+sub durable
+{
+	my ($changes) = @_;
+	return sub {
+		my ($fleet, $at) = @_;
+		my @ids = $fleet->chosen($at, $changes, 200);
+		my $commits = sub {
+			my ($peer, $part) = @_;
+			return sub {
+				my ($round) = @_;
+				return Bench::Load->run(database => $fleet->database($at), transactions => int($fleet->{commits} / $part), seed => 1 + $round,
+					script => choice(@ids) . "UPDATE $peer.twin SET tags = bench.toggled(tags) WHERE device_id = 'gw-' || :n::text;\n")->{mean};
+			};
+		};
+		my %figures = pairs($fleet->{rounds}, bare => $commits->('bare', 1), rival => $commits->('rival', 1), this => $commits->('twinset', 1));
+		return ({ %figures });
+	};
+}
+
+# the same loop in two databases, in turn
+sub flat
+{
+	my ($fleet, $at) = @_;
+	my $count = $fleet->{updates};
+	my @ids = $fleet->session($at)->query('SELECT device_id FROM bench.source ORDER BY sha256(device_id::bytea) LIMIT ' . $count * 4);
+	my $loop = sub {
+		my ($level) = @_;
+		my $session = $fleet->session($level);
+		return sub {
+			my ($round) = @_;
+			my ($us) = $session->query('SELECT bench.inside_twinset(' . array(slice(\@ids, $round, $count)) . ')');
+			return $us;
+		};
+	};
+	$fleet->session($_)->query('SET twinset.settle_after = 0') for 'none', $at;
+	my %figures = pairs(4 * $fleet->{rounds}, none => $loop->('none'), this => $loop->($at));
+	$fleet->session($_)->query('RESET twinset.settle_after') for 'none', $at;
+	$fleet->check('none');
+	return ({ bare => $figures{none}, this => $figures{this}, note => 'under bare: this with no deployment' });
+}
+
+# a connection for each transaction: what more it costs
+sub first
+{
+	my ($fleet, $at) = @_;
+	my $connect = sub {
+		my ($peer) = @_;
+		return sub {
+			my ($round) = @_;
+			return Bench::Load->run(database => $fleet->database($at), transactions => int($fleet->{commits} / 5), connect => 1, seed => $round,
+				script => "\\set n random(1000001, 1000000 + $fleet->{devices})\n"
+					. "UPDATE $peer.twin SET tags = bench.toggled(tags) WHERE device_id = 'gw-' || :n::text;\n")->{mean};
+		};
+	};
+	my %figures = pairs($fleet->{rounds}, bare => $connect->('bare'), this => $connect->('twinset'));
+	return ({ %figures }, { what => 'more than bare', this => [ map { $figures{this}[$_] - $figures{bare}[$_] } 0 .. $#{ $figures{this} } ] });
+}
+
+[
+	{ name => 'tags changed, inside, the winner changes', at => 'many', goals => [ '<= 1.35 ×', '>= 20 ×' ], how => inside('true', 0) },
+	{ name => 'tags changed, inside, the winner stays', at => 'many', goals => [ '<= 1.35 ×', '>= 20 ×' ], how => inside('false', 0) },
+	{ name => 'tags changed, durable, the winner changes', at => 'many', goals => ['<= 1.05 ×'], how => durable('true') },
+	{ name => 'tags changed, durable, the winner stays', at => 'many', goals => ['<= 1.05 ×'], how => durable('false') },
+	{ name => 'tags changed, inside, most deployments over none', at => 'most', goals => ['<= 1.03 ×'], how => \&flat },
+	{ name => 'first write of a new connection', at => 'most', goals => [ undef, '<= 0.3 ms' ], how => \&first },
+];
