@@ -1,1 +1,99 @@
-[];
+# Settling, recomputing, and what is stored.
+
+package Bench::Rows::Settle;
+
+use strict;
+use warnings;
+use utf8;
+use Bench::Figures qw(pairs);
+
+# A batch of changed devices that nobody has settled; then one device more, whose
+# commit settles all.  What is in the figure: that one UPDATE and its commit, its
+# look at the log's length, reading and sorting the log, both states matched, the
+# tally and the winners written, the entries deleted.
+sub entry
+{
+	my ($fleet, $at) = @_;
+	my $session = $fleet->session($at);
+	my $batch = $fleet->{batch};
+	my @ids = $session->query('SELECT device_id FROM bench.source ORDER BY sha256(device_id::bytea) LIMIT ' . ($batch + 1));
+	my $last = pop @ids;
+	my @figures;
+	for my $round (0 .. $fleet->{rounds})
+	{
+		$session->query('SET twinset.settle_after = 0');
+		$session->query("SELECT bench.inside_twinset(ARRAY(SELECT device_id FROM bench.source ORDER BY sha256(device_id::bytea) LIMIT $batch))");
+		$session->query('SET twinset.settle_after = 1');
+		my $ms = $session->milliseconds("UPDATE twinset.twin SET tags = bench.toggled(tags) WHERE device_id = '$last'");
+		my ($left) = $session->query('SELECT count(*) FROM twinset.change');
+		die "$left entries are left in the log\n" if $left > 0;
+		push @figures, $ms * 1000 / ($batch + 1) if $round > 0;
+	}
+	$session->query('RESET twinset.settle_after');
+	$session->query('VACUUM twinset.change');
+	return ({ this => \@figures, note => "a batch of $batch; the UPDATE and the commit that settle it are in it" });
+}
+
+# Winners of all devices recomputed, nothing wrong; the rival's query for some of them
+sub recompute
+{
+	my ($fleet, $at) = @_;
+	my $session = $fleet->session($at);
+	my ($some, $sample) = ($fleet->{updates}, 'rival_sample');
+	$session->query("CREATE TEMP TABLE $sample AS SELECT device_id, tags FROM rival.twin ORDER BY sha256(device_id::bytea) LIMIT $some");
+	my %figures = pairs(3,
+		rival => sub { return $session->query("SELECT bench.query('SELECT rival.winner(device_id, tags) FROM $sample')") / $some },
+		this => sub { return $session->milliseconds('SELECT * FROM twinset.reconcile()') * 1000 / $fleet->{devices} });
+	$session->query("DROP TABLE $sample");
+	return ({ %figures, what => 'a device', ratios => [], note => "the rival's query for $some devices"},
+		{ %figures, what => 'the rival over this', ratio => [ 'rival', 'this' ] });
+}
+
+sub space
+{
+	my ($fleet, $at) = @_;
+	my $session = $fleet->session($at);
+	$session->query("VACUUM FULL twinset.$_") for qw(assignment tally change);
+	my ($bytes) = $session->query("SELECT sum(pg_total_relation_size(c)) FROM unnest(ARRAY['twinset.assignment', 'twinset.tally',
+		'twinset.change', 'twinset.settlement']::regclass[]) AS c");
+	my ($rows) = $session->query('SELECT count(*) FROM twinset.assignment');
+	return ({ unit => 'bytes', this => [ $bytes / $fleet->{devices} ], note => "just rewritten; $rows devices have a winner" });
+}
+
+my $memory = q{SELECT coalesce(sum(total_bytes), 0) FROM pg_backend_memory_contexts WHERE name ^@ 'twinset'};
+
+# private memory of a session's process
+sub private
+{
+	my ($session) = @_;
+	my ($pid) = $session->query('SELECT pg_backend_pid()');
+	open my $rollup, '<', "/proc/$pid/smaps_rollup" or die "smaps_rollup of $pid: $!\n";
+	my ($kilobytes) = map { /^Anonymous:\s+(\d+)/ ? $1 : () } <$rollup>;
+	return 1024 * $kilobytes;
+}
+
+sub memory
+{
+	my ($fleet, $at) = @_;
+	my $session = $fleet->connect($at);
+	my $match = 'SELECT count(twinset.winner_of(device_id, tags)) FROM (SELECT * FROM twinset.twin LIMIT %d) AS t';
+	$session->query(sprintf $match, 1000);
+	my ($bytes) = $session->query($memory);
+	my $before = private($session);
+	$session->query(sprintf $match, $fleet->{devices}) for 1 .. 2;
+	my ($after) = $session->query($memory);
+	my $private = private($session);
+	$session->close;
+	my $deployments = $fleet->deployments($at);
+	return ({ what => 'a deployment', unit => 'bytes', this => [ $bytes / $deployments ] },
+		{ what => 'after matching the fleet twice over after 1,000 devices', unit => 'bytes', bare => [$bytes], this => [$after],
+			note => 'under bare: after 1,000 devices' },
+		{ what => '… all private memory of the backend', unit => 'bytes', bare => [$before], this => [$private] });
+}
+
+[
+	{ name => 'space of derived data a device', at => 'many', goals => ['<= 140 bytes'], how => \&space },
+	{ name => 'one entry settled', at => 'many', goals => ['<= 12 µs'], how => \&entry },
+	(map { { name => 'winners recomputed', at => $_, goals => [ '<= 3 µs', '>= 50 ×' ], how => \&recompute } } 'many', 'most'),
+	{ name => "memory of a backend's compiled deployments", at => 'most', goals => [ '<= 100 bytes', '<= 1.05 ×', '<= 1.05 ×' ], how => \&memory },
+];

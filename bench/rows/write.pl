@@ -1,12 +1,13 @@
 # One device's tags changed.
 
+package Bench::Rows::Write;
+
 use strict;
 use warnings;
 use utf8;
 use Bench::Figures qw(pairs);
 use Bench::Load;
-
-sub array { return 'ARRAY[' . join(', ', map { "'$_'" } @_) . ']' }
+use Bench::Session qw(array);
 
 # a round's devices: other ones each round, so that no row is written over and over
 sub slice
@@ -90,7 +91,7 @@ sub flat
 	return ({ bare => $figures{none}, this => $figures{this}, note => 'under bare: this with no deployment' });
 }
 
-# a connection for each transaction: what more it costs
+# A connection for each transaction: the UPDATE and its commit, once connected.
 sub first
 {
 	my ($fleet, $at) = @_;
@@ -98,9 +99,10 @@ sub first
 		my ($peer) = @_;
 		return sub {
 			my ($round) = @_;
-			return Bench::Load->run(database => $fleet->database($at), transactions => int($fleet->{commits} / 5), connect => 1, seed => $round,
+			my $load = Bench::Load->run(database => $fleet->database($at), transactions => $fleet->{connections}, connect => 1, seed => 1 + $round,
 				script => "\\set n random(1000001, 1000000 + $fleet->{devices})\n"
-					. "UPDATE $peer.twin SET tags = bench.toggled(tags) WHERE device_id = 'gw-' || :n::text;\n")->{mean};
+					. "UPDATE $peer.twin SET tags = bench.toggled(tags) WHERE device_id = 'gw-' || :n::text;\n");
+			return Bench::Load::percentile($load, 0.5);
 		};
 	};
 	my %figures = pairs($fleet->{rounds}, bare => $connect->('bare'), this => $connect->('twinset'));

@@ -7,7 +7,7 @@ package Bench::Figures;
 #   unit      µs (the default), /s, bytes, × or anything; how the figures are shown
 #   bare, rival, this    lists of figures, one a round
 #   ratio     which over which (default: this over bare): [ 'this', 'bare' ]
-#   ratios    or the ratios themselves
+#   ratios    or the ratios themselves; an empty list: none
 #   note      what one must know to read it
 # A goal: "<= 1.35 ×" is about the median ratio, "<= 12 µs" about the median of
 # this, "= 0 waits" likewise.
@@ -19,7 +19,7 @@ use Exporter 'import';
 use JSON::PP ();
 use List::Util qw(max min);
 
-our @EXPORT_OK = qw(pairs median line table json);
+our @EXPORT_OK = qw(pairs turns median line table json);
 
 my %micro = ('µs' => 1, 'ms' => 1e3, 's' => 1e6);
 
@@ -30,9 +30,9 @@ sub median
 	return @sorted % 2 ? $sorted[$#sorted / 2] : ($sorted[@sorted / 2 - 1] + $sorted[@sorted / 2]) / 2;
 }
 
-# pairs(ROUNDS, NAME => SUB, …): each in turn, the order reversed every other
-# round, after one round that does not count
-sub pairs
+# turns(ROUNDS, NAME => SUB, …): each in turn, the order reversed every other round;
+# a round's number is its argument, from 1
+sub turns
 {
 	my ($rounds, @subs) = @_;
 	my (%of, @names, %figures);
@@ -41,15 +41,20 @@ sub pairs
 		push @names, $name;
 		$of{$name} = $sub;
 	}
-	for my $round (0 .. $rounds)
+	for my $round (1 .. $rounds)
 	{
-		for my $name ($round % 2 ? reverse @names : @names)
-		{
-			my $figure = $of{$name}->($round);
-			push @{ $figures{$name} }, $figure if $round > 0;
-		}
+		push @{ $figures{$_} }, scalar $of{$_}->($round) for $round % 2 ? @names : reverse @names;
 	}
 	return %figures;
+}
+
+# the same after one round, number 0, that does not count
+sub pairs
+{
+	my ($rounds, %subs) = @_;
+	my (undef, @subs) = @_;
+	$_->(0) for values %subs;
+	return turns($rounds, @subs);
 }
 
 sub met
@@ -79,7 +84,7 @@ sub line
 	$line{$_} = spread(@{ $m->{$_} // [] }) for qw(bare rival this);
 	my ($over, $under) = @{ $m->{ratio} // [ 'this', 'bare' ] };
 	my @ratios = @{ $m->{ratios} // [] };
-	if (!@ratios && $m->{$over} && $m->{$under})
+	if (!$m->{ratios} && $m->{$over} && $m->{$under})
 	{
 		@ratios = map { $m->{$under}[$_] ? $m->{$over}[$_] / $m->{$under}[$_] : () } 0 .. min($#{ $m->{$over} }, $#{ $m->{$under} });
 		$line{ratio_of} = "$over over $under";
@@ -112,7 +117,7 @@ sub shown
 	{
 		return $figure >= 1e6 ? short($figure / 1e6) . ' s' : $figure >= 1e3 ? short($figure / 1e3) . ' ms' : short($figure) . ' µs';
 	}
-	return commas($figure >= 100 ? sprintf('%.0f', $figure) : short($figure)) . ($unit eq '/s' ? '/s' : " $unit");
+	return commas($figure == int $figure ? $figure : $figure >= 100 ? sprintf('%.0f', $figure) : short($figure)) . ($unit eq '/s' ? '/s' : " $unit");
 }
 
 sub cells

@@ -16,13 +16,15 @@ use Bench::Session;
 
 # rounds: pairs of each measure.  seconds: a load's.  sustained: a long load's.
 # updates: of a round inside one transaction.  commits: of a round of durable ones.
+# connections: of a round of new ones.  batch: entries settled at once.  log: devices
+# in the log of a reader.
 my %scales = (
 	small => { places => 46, none => 0, few => 20, some => 50, many => 200, most => 1000,
-		rounds => 3, seconds => 1, sustained => 3, updates => 200, commits => 100, batch => 500, log => 200 },
+		rounds => 3, seconds => 1, sustained => 3, updates => 200, commits => 100, connections => 10, batch => 500, log => 200 },
 	medium => { devices => 138398, none => 0, few => 100, some => 1000, many => 10000, most => 100000,
-		rounds => 5, seconds => 3, sustained => 15, updates => 1000, commits => 500, batch => 1000, log => 1000 },
+		rounds => 5, seconds => 3, sustained => 15, updates => 1000, commits => 500, connections => 50, batch => 1000, log => 1000 },
 	full => { devices => 1000000, none => 0, few => 100, some => 1000, many => 10000, most => 100000,
-		rounds => 7, seconds => 10, sustained => 60, updates => 2000, commits => 1000, batch => 1000, log => 1000 },
+		rounds => 7, seconds => 10, sustained => 60, updates => 2000, commits => 1000, connections => 100, batch => 1000, log => 1000 },
 );
 
 sub new
@@ -63,7 +65,7 @@ sub database
 	return "fleet_$level";
 }
 
-# a level may be named twice, as in many-bulk: a database of its own
+# a level may be named twice, as in some_bulk: a database of its own
 sub deployments
 {
 	my ($self, $level) = @_;

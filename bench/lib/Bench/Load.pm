@@ -6,9 +6,10 @@ package Bench::Load;
 #   …
 #   my $result = $load->finish;
 #
-# Statements are prepared.  The result: per_second, mean (µs, without connecting;
-# with connect => 1 with it), and of each transaction when it ended (epoch
-# seconds) and how long it took (µs), from pgbench's log.
+# Statements are prepared.  The result: per_second, mean (µs; with connect => 1 a
+# connection for each transaction, and what that takes), and of each transaction
+# when it ended (epoch seconds) and how long it took (µs, without connecting), from
+# pgbench's log.
 
 use strict;
 use warnings;
@@ -53,14 +54,13 @@ sub finish
 
 	my %result;
 	($result{per_second}) = $text =~ /^tps = ([\d.]+)/m;
-	($result{mean}) = $text =~ /^latency average = ([\d.]+) ms/m;
-	$result{mean} *= 1000;
+	($result{mean}) = map { $_ * 1000 } $text =~ /^latency average = ([\d.]+) ms/m;
 	for my $log (glob "$prefix.log*")
 	{
 		open my $lines, '<', $log or die "$log: $!\n";
-		while (<$lines>)
+		while (my $transaction = <$lines>)
 		{
-			my (undef, undef, $latency, undef, $second, $micro) = split ' ';
+			my (undef, undef, $latency, undef, $second, $micro) = split ' ', $transaction;
 			push @{ $result{ended} }, $second + $micro / 1e6;
 			push @{ $result{took} }, $latency;
 		}

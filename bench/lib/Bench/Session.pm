@@ -12,9 +12,24 @@ package Bench::Session;
 use strict;
 use warnings;
 use utf8;
+use Exporter 'import';
 use IPC::Open2;
 
+our @EXPORT_OK = qw(quoted array);
+
 my $end = '-- end of the answer --';
+
+# a text as SQL's literal, texts as an array of them
+sub quoted
+{
+	my ($text) = @_;
+	return "'" . $text =~ s/'/''/gr . "'";
+}
+
+sub array
+{
+	return 'ARRAY[' . join(', ', map { quoted($_) } @_) . ']';
+}
 
 sub new
 {
@@ -36,6 +51,15 @@ sub start
 	$self->{in}->flush;
 	$self->{statement} = $statement;
 	return;
+}
+
+# is there something to read, or is there within so many seconds?
+sub answers
+{
+	my ($self, $seconds) = @_;
+	my $bits = '';
+	vec($bits, fileno $self->{out}, 1) = 1;
+	return select $bits, undef, undef, $seconds;
 }
 
 sub finish
