@@ -3,6 +3,7 @@
 #   make                the module and the extension's script
 #   make install        into the server that PG_CONFIG names
 #   make installcheck   the regression suite against a running server (./check runs all suites on one of its own)
+#   make bench          the benchmark, on a server of its own; SCALE=small, medium (the default) or full
 
 EXTENSION = twinset
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" twinset.control)
@@ -36,3 +37,8 @@ $(OBJS): $(wildcard src/*.h)
 
 twinset--$(EXTVERSION).sql: $(SQL_PARTS) Makefile twinset.control
 	cat $(SQL_PARTS) > $@
+
+SCALE ?= medium
+.PHONY: bench
+bench:
+	bench/run --scale $(SCALE)

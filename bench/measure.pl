@@ -61,13 +61,13 @@ for my $row (sort { $a->{at} cmp $b->{at} || 0 } @rows)
 	{
 		my $since = time;
 		$fleet->database($at);
-		printf "%6.1f s  made %s: %d deployments\n", time - $since, $at, $fleet->deployments($at);
+		printf "   %6.1f s  made %s: %d deployments\n", time - $since, $at, $fleet->deployments($at);
 	}
 	my $since = time;
 	my @measured = $row->{how}->($fleet, $at);
 	my $measured = time;
 	$fleet->check($at, --$left{$at} == 0 && $fleet->{devices} * $fleet->deployments($at) <= 2e9);
-	printf "%6.1f s  %s (checked in %.1f s)\n", $measured - $since, $row->{name}, time - $measured;
+	printf "ok %6.1f s  %s (checked in %.1f s)\n", $measured - $since, $row->{name}, time - $measured;
 	my @goals = @{ $row->{goals} // [] };
 	push @lines, map { line($row->{name}, $_->{devices} // $fleet->{devices}, $_->{deployments} // $fleet->deployments($at),
 		shift @goals, $_) } @measured;

@@ -89,7 +89,7 @@ sub beside
 	my $eyes = $fleet->connect($at);
 	my $alone = time;
 	$session->query($_) for @$heavy;
-	my $seconds = int(1 + 2 * (time - $alone));
+	my $seconds = int(1 + 1.5 * (time - $alone));
 	$seconds = $fleet->{seconds} if $seconds < $fleet->{seconds};
 	my $load = Bench::Load->start(database => $fleet->database($at), clients => 4, seconds => $seconds + 1,
 		script => writers($fleet, 'twinset', 4));

@@ -39,7 +39,7 @@ sub recompute
 {
 	my ($fleet, $at) = @_;
 	my $session = $fleet->session($at);
-	my ($some, $sample) = ($fleet->{updates}, 'rival_sample');
+	my ($some, $sample) = ($fleet->{batch}, 'rival_sample');
 	$session->query("CREATE TEMP TABLE $sample AS SELECT device_id, tags FROM rival.twin ORDER BY sha256(device_id::bytea) LIMIT $some");
 	my %figures = pairs(3,
 		rival => sub { return $session->query("SELECT bench.query('SELECT rival.winner(device_id, tags) FROM $sample')") / $some },

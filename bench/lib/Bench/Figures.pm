@@ -90,6 +90,7 @@ sub line
 		$line{ratio_of} = "$over over $under";
 	}
 	$line{ratio} = spread(@ratios);
+	$line{ratio}{of_minima} = $line{$over}{min} / $line{$under}{min} if $line{ratio_of} && $line{$under}{min};
 	my $met = met($goal, \%line);
 	$line{met} = defined $met ? ($met ? JSON::PP::true : JSON::PP::false) : undef;
 	return \%line;
@@ -128,15 +129,16 @@ sub cells
 	{
 		$ratio = short($r->{median}) . ($r->{rounds} > 1 ? ' (' . short($r->{min}) . '–' . short($r->{max}) . ')' : '');
 	}
+	my $minima = $line->{ratio} && defined $line->{ratio}{of_minima} && $line->{ratio}{rounds} > 1 ? short($line->{ratio}{of_minima}) : '';
 	my $goal = $line->{goal} // '';
 	$goal =~ s/<=/≤/;
 	$goal =~ s/>=/≥/;
 	return ($line->{measure}, commas($line->{devices}) . ' / ' . commas($line->{deployments}),
-		(map { shown($line->{$_}, $line->{unit}) } qw(bare rival this)), $ratio, $goal,
+		(map { shown($line->{$_}, $line->{unit}) } qw(bare rival this)), $ratio, $minima, $goal,
 		!defined $line->{met} ? '' : $line->{met} ? 'met' : 'NOT met');
 }
 
-my @head = ('measure', 'devices / deployments', 'bare', 'rival', 'this', 'ratio (spread)', 'goal', '');
+my @head = ('measure', 'devices / deployments', 'bare', 'rival', 'this', 'ratio (spread)', 'of minima', 'goal', '');
 
 sub table
 {

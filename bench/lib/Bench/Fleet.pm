@@ -14,17 +14,17 @@ use warnings;
 use utf8;
 use Bench::Session;
 
-# rounds: pairs of each measure.  seconds: a load's.  sustained: a long load's.
-# updates: of a round inside one transaction.  commits: of a round of durable ones.
+# rounds: pairs of a measure; turns: of a short one, of so many updates.  seconds: a
+# load's; sustained: a long load's.  commits: of a round of durable ones.
 # connections: of a round of new ones.  batch: entries settled at once.  log: devices
 # in the log of a reader.
 my %scales = (
-	small => { places => 46, none => 0, few => 20, some => 50, many => 200, most => 1000,
-		rounds => 3, seconds => 1, sustained => 3, updates => 200, commits => 100, connections => 10, batch => 500, log => 200 },
-	medium => { devices => 138398, none => 0, few => 100, some => 1000, many => 10000, most => 100000,
-		rounds => 5, seconds => 3, sustained => 15, updates => 1000, commits => 500, connections => 50, batch => 1000, log => 1000 },
-	full => { devices => 1000000, none => 0, few => 100, some => 1000, many => 10000, most => 100000,
-		rounds => 7, seconds => 10, sustained => 60, updates => 2000, commits => 1000, connections => 100, batch => 1000, log => 1000 },
+	small => { places => 46, none => 0, few => 20, some => 50, many => 200, most => 1000, rounds => 3, turns => 9, updates => 100,
+		seconds => 1, sustained => 3, commits => 100, connections => 3, batch => 500, log => 200 },
+	medium => { devices => 138398, none => 0, few => 100, some => 1000, many => 10000, most => 100000, rounds => 5, turns => 25,
+		updates => 200, seconds => 3, sustained => 15, commits => 500, connections => 25, batch => 1000, log => 1000 },
+	full => { devices => 1000000, none => 0, few => 100, some => 1000, many => 10000, most => 100000, rounds => 7, turns => 41,
+		updates => 300, seconds => 10, sustained => 60, commits => 1000, connections => 50, batch => 1000, log => 1000 },
 );
 
 sub new
