@@ -17,14 +17,18 @@ use Bench::Session;
 # rounds: pairs of a measure; turns: of a short one, of so many updates.  seconds: a
 # load's; sustained: a long load's.  commits: of a round of durable ones.
 # connections: of a round of new ones.  batch: entries settled at once.  log: devices
-# in the log of a reader.
+# in the log of a reader.  some_twins, few_twins: those of the growth and the worst
+# cases.
 my %scales = (
 	small => { places => 46, none => 0, few => 20, some => 50, many => 200, most => 1000, rounds => 3, turns => 9, updates => 100,
-		seconds => 1, sustained => 3, commits => 100, connections => 3, batch => 500, log => 200 },
+		seconds => 1, sustained => 3, commits => 100, connections => 3, batch => 500, log => 200,
+		some_twins => 2000, few_twins => 200 },
 	medium => { devices => 138398, none => 0, few => 100, some => 1000, many => 10000, most => 100000, rounds => 5, turns => 25,
-		updates => 200, seconds => 3, sustained => 15, commits => 500, connections => 25, batch => 1000, log => 1000 },
+		updates => 200, seconds => 3, sustained => 15, commits => 500, connections => 25, batch => 1000, log => 1000,
+		some_twins => 20000, few_twins => 1000 },
 	full => { devices => 1000000, none => 0, few => 100, some => 1000, many => 10000, most => 100000, rounds => 7, turns => 41,
-		updates => 300, seconds => 10, sustained => 60, commits => 1000, connections => 50, batch => 1000, log => 1000 },
+		updates => 300, seconds => 10, sustained => 60, commits => 1000, connections => 50, batch => 1000, log => 1000,
+		some_twins => 50000, few_twins => 1000 },
 );
 
 sub new
