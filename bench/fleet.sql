@@ -47,7 +47,7 @@ CREATE FUNCTION bench.toggled(tags jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE
 RETURN tags || CASE WHEN tags->>'environment' = 'prod' THEN '{"environment": "stage"}'::jsonb
 	ELSE '{"environment": "prod"}' END;
 
--- inside_*(ids): microseconds an UPDATE, of prepared ones in one transaction.
+-- inside_*(ids): microseconds of an UPDATE of each, prepared, in one transaction.
 DO $do$
 DECLARE
 	peer text;
@@ -62,7 +62,7 @@ BEGIN
 				FOREACH id IN ARRAY ids LOOP
 					UPDATE %1$s.twin SET tags = bench.toggled(tags) WHERE device_id = id;
 				END LOOP;
-				RETURN extract(epoch FROM clock_timestamp() - began) * 1e6 / cardinality(ids);
+				RETURN extract(epoch FROM clock_timestamp() - began) * 1e6;
 			END $$ $create$, peer);
 	END LOOP;
 END $do$;
@@ -77,7 +77,7 @@ BEGIN
 		+ CASE WHEN planning THEN (answer->0->>'Planning Time')::double precision ELSE 0 END);
 END $$;
 
--- The same for each of these devices, $1 of the query: the mean.
+-- The same for each of these devices, $1 of the query.
 CREATE FUNCTION bench.each(query text, ids text[]) RETURNS double precision LANGUAGE plpgsql AS $$
 DECLARE
 	began timestamptz := clock_timestamp();
@@ -86,7 +86,7 @@ BEGIN
 	FOREACH id IN ARRAY ids LOOP
 		EXECUTE query USING id;
 	END LOOP;
-	RETURN extract(epoch FROM clock_timestamp() - began) * 1e6 / cardinality(ids);
+	RETURN extract(epoch FROM clock_timestamp() - began) * 1e6;
 END $$;
 
 VACUUM ANALYZE;

@@ -20,8 +20,7 @@ sub copy
 			$session->query("TRUNCATE $peer.twin");
 			$session->query('VACUUM ANALYZE twinset.assignment');
 			$session->query('CHECKPOINT');
-			my $ms = $session->milliseconds("COPY $peer.twin (device_id, tags) FROM '$file'");
-			return $ms * 1000;
+			return $session->timed("COPY $peer.twin (device_id, tags) FROM '$file'");
 		};
 	};
 	my %figures = pairs($fleet->{scale} eq 'full' ? 2 : 3, bare => $copy->('bare'), this => $copy->('twinset'));
@@ -41,7 +40,7 @@ sub update
 		return sub {
 			$session->query("VACUUM $_") for "$peer.twin", 'twinset.assignment', 'twinset.change';
 			$session->query('CHECKPOINT');
-			return 1000 * $session->milliseconds("UPDATE $peer.twin SET tags = bench.toggled(tags)");
+			return $session->timed("UPDATE $peer.twin SET tags = bench.toggled(tags)");
 		};
 	};
 	my %figures = pairs($fleet->{scale} eq 'full' ? 2 : 3, bare => $update->('bare'), this => $update->('twinset'));

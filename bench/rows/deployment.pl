@@ -49,7 +49,7 @@ sub wins
 		my %figures = pairs($fleet->{rounds} > 3 && $count > 1000 ? 3 : $fleet->{rounds},
 			bare => sub {
 				$vacuum->();
-				return 1000 * $session->milliseconds("UPDATE bare.narrow AS n SET deployment_id = 'other-" . ++$no . "', assigned_at = now()
+				return $session->timed("UPDATE bare.narrow AS n SET deployment_id = 'other-" . ++$no . "', assigned_at = now()
 					FROM won WHERE won.device_id = n.device_id");
 			},
 			this => sub {
@@ -65,8 +65,8 @@ sub wins
 				{
 					my ($what, $statement) = @$step;
 					$vacuum->();
-					my $ms = $session->milliseconds($statement);
-					push @{ $this{$what} }, 1000 * $ms if defined $what && $round > 0;
+					my $figure = $session->timed($statement);
+					push @{ $this{$what} }, $figure if defined $what && $round > 0;
 				}
 				return 0;
 			});
@@ -74,7 +74,7 @@ sub wins
 		return map {
 			my $what = $_;
 			{ what => "$what; $count devices", bare => $figures{bare}, this => $this{$what},
-				ratios => [ map { max(0, $this{$what}[$_] - 5000) / $figures{bare}[$_] } 0 .. $#{ $this{$what} } ] }
+				ratios => [ map { max(0, $this{$what}[$_][0] - 5000) / $figures{bare}[$_][0] } 0 .. $#{ $this{$what} } ] }
 		} 'is created', 'gets its condition', 'gets its priority';
 	};
 }
@@ -88,9 +88,9 @@ sub few_devices
 		SELECT 'wins', content, '$condition', 2000 FROM (SELECT content FROM twinset.deployment LIMIT 1) AS d";
 	my $create = sub {
 		my ($session) = @_;
-		my $ms = $session->milliseconds($new);
+		my $figure = $session->timed($new);
 		$fleet->session($at)->query("DELETE FROM twinset.deployment WHERE deployment_id = 'wins'");
-		return 1000 * $ms;
+		return $figure;
 	};
 	my %figures = pairs($fleet->{rounds},
 		old => sub { return $create->($fleet->session($at)) },
@@ -119,7 +119,7 @@ sub restore
 			$session->query("VACUUM $table");
 			$session->query('VACUUM twinset.assignment');
 			$session->query('CHECKPOINT');
-			return 1000 * $session->milliseconds("COPY $table ($columns) FROM '$file'");
+			return $session->timed("COPY $table ($columns) FROM '$file'");
 		};
 	};
 	my %figures = pairs(1, bare => $copy->('bare.deployment'), this => $copy->('twinset.deployment'));

@@ -7,7 +7,7 @@ package Bench::Rows::Growth;
 use strict;
 use warnings;
 use utf8;
-use Bench::Figures qw(pairs turns);
+use Bench::Figures qw(less pairs);
 use Bench::Session qw(quoted);
 
 my $manifest = do { local (@ARGV, $/) = 'examples/manifests/sensor-1.json'; <> };
@@ -47,7 +47,7 @@ sub point
 	my %change = pairs($fleet->{rounds}, map { my $peer = $_; ($peer => sub {
 		my ($round) = @_;
 		my $offset = $round * $count % ($devices - $count + 1);
-		return scalar $session->query("SELECT bench.inside_" . ($peer eq 'this' ? 'twinset' : $peer) . '(' . sprintf($ids, $offset, $count) . ')');
+		return $session->answered("SELECT bench.inside_" . ($peer eq 'this' ? 'twinset' : $peer) . '(' . sprintf($ids, $offset, $count) . ')', $count);
 	}) } qw(bare this));
 	$session->query('SELECT * FROM twinset.reconcile()');
 	my $batch = $devices < $fleet->{batch} ? $devices : $fleet->{batch};
@@ -55,12 +55,12 @@ sub point
 		$session->query('SET twinset.settle_after = 0');
 		$session->query("SELECT bench.inside_twinset(" . sprintf($ids, 0, $batch) . ')');
 		$session->query('SET twinset.settle_after = 1');
-		return 1000 / ($batch + 1) * $session->milliseconds("SELECT bench.inside_twinset(" . sprintf($ids, 0, 1) . ')');
+		return $session->timed("SELECT bench.inside_twinset(" . sprintf($ids, 0, 1) . ')', $batch + 1);
 	});
 	$session->query('RESET twinset.settle_after');
 	my $match = sub {
 		my ($query) = @_;
-		return sub { return $session->query('SELECT bench.query(' . quoted($query) . ', false)') / $batch };
+		return sub { return $session->answered('SELECT bench.query(' . quoted($query) . ', false)', $batch) };
 	};
 	my $some = "(SELECT * FROM twinset.twin LIMIT $batch) AS t";
 	my %match = pairs($fleet->{rounds}, nothing => $match->("SELECT device_id, tags FROM $some"),
@@ -68,7 +68,7 @@ sub point
 	my ($deployments) = $session->query('SELECT count(*) FROM twinset.deployment');
 	my @at = (devices => $devices, deployments => $deployments);
 	return ({ what => "$what: a tag change", %change, @at }, { what => "$what: an entry settled", %settled, @at },
-		{ what => "$what: a winner found", @at, this => [ map { $match{winner}[$_] - $match{nothing}[$_] } 0 .. $#{ $match{winner} } ] });
+		{ what => "$what: a winner found", @at, this => less($match{winner}, $match{nothing}) });
 }
 
 # a curve: of points, each with its deployments (a query, or a number of the mixed ones) and its twins

@@ -159,12 +159,12 @@ sub beside_idle
 			my $other = $fleet->connect($at);
 			$other->query('BEGIN');
 			$other->query("UPDATE twinset.twin SET tags = bench.toggled(tags) WHERE device_id = '$id'") if $idle;
-			my $ms = $session->milliseconds("INSERT INTO twinset.deployment (deployment_id, content, target_condition, priority)
+			my $figure = $session->timed("INSERT INTO twinset.deployment (deployment_id, content, target_condition, priority)
 				SELECT 'beside', content, 'tags.environment = ''canary''', 2000 FROM twinset.deployment LIMIT 1");
 			$other->query('ROLLBACK');
 			$other->close;
 			$session->query("DELETE FROM twinset.deployment WHERE deployment_id = 'beside'");
-			return $ms * 1000;
+			return $figure;
 		};
 	};
 	my %figures = pairs($fleet->{rounds}, bare => $change->(0), this => $change->(1));

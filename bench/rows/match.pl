@@ -5,7 +5,7 @@ package Bench::Rows::Match;
 use strict;
 use warnings;
 use utf8;
-use Bench::Figures qw(pairs);
+use Bench::Figures qw(less pairs);
 use Bench::Session qw(quoted);
 
 # A device from its tags as they are stored, through SQL's function call: a fleet's
@@ -18,7 +18,7 @@ sub matching
 	$session->query("CREATE TEMP TABLE sample AS SELECT device_id, tags FROM twinset.twin ORDER BY sha256(device_id::bytea) LIMIT $count");
 	my $run = sub {
 		my ($query) = @_;
-		return sub { return $session->query('SELECT bench.query(' . quoted($query) . ', false)') / $count };
+		return sub { return $session->answered('SELECT bench.query(' . quoted($query) . ', false)', $count) };
 	};
 	my %figures = pairs($fleet->{rounds},
 		nothing => $run->('SELECT device_id, tags FROM sample'),
@@ -26,7 +26,7 @@ sub matching
 		all => $run->('SELECT m.* FROM sample, LATERAL twinset.targeting(device_id, tags) AS m'));
 	my ($matches) = $session->query('SELECT avg((SELECT count(*) FROM twinset.targeting(device_id, tags))) FROM sample');
 	$session->query('DROP TABLE sample');
-	my %less = map { my $what = $_; $what => [ map { $figures{$what}[$_] - $figures{nothing}[$_] } 0 .. $#{ $figures{$what} } ] } qw(winner all);
+	my %less = map { my $what = $_; $what => less($figures{$what}, $figures{nothing}) } qw(winner all);
 	return ({ what => 'the winner', this => $less{winner} },
 		{ what => 'all that target it', this => $less{all}, note => sprintf '%.1f a device', $matches });
 }

@@ -94,11 +94,11 @@ sub one_device
 				FOREACH id IN ARRAY ids LOOP
 					PERFORM count(q) FROM (" . $query =~ s/\$1/id/r . ") AS q;
 				END LOOP;
-				RETURN extract(epoch FROM clock_timestamp() - began) * 1e6 / cardinality(ids);
+				RETURN extract(epoch FROM clock_timestamp() - began) * 1e6;
 			END \$\$");
 		my %figures = pairs($fleet->{rounds},
-			planned => sub { return scalar $session->query('SELECT bench.each(' . quoted($query) . ", $some)") },
-			prepared => sub { return scalar $session->query("SELECT pg_temp.prepared($some)") });
+			planned => sub { return $session->answered('SELECT bench.each(' . quoted($query) . ", $some)", 200) },
+			prepared => sub { return $session->answered("SELECT pg_temp.prepared($some)", 200) });
 		$session->query('DROP FUNCTION pg_temp.prepared');
 
 		# a connection for each: the first query, once connected

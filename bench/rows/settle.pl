@@ -24,10 +24,10 @@ sub entry
 		$session->query('SET twinset.settle_after = 0');
 		$session->query("SELECT bench.inside_twinset(ARRAY(SELECT device_id FROM bench.source ORDER BY sha256(device_id::bytea) LIMIT $batch))");
 		$session->query('SET twinset.settle_after = 1');
-		my $ms = $session->milliseconds("UPDATE twinset.twin SET tags = bench.toggled(tags) WHERE device_id = '$last'");
+		my $figure = $session->timed("UPDATE twinset.twin SET tags = bench.toggled(tags) WHERE device_id = '$last'", $batch + 1);
 		my ($left) = $session->query('SELECT count(*) FROM twinset.change');
 		die "$left entries are left in the log\n" if $left > 0;
-		push @figures, $ms * 1000 / ($batch + 1) if $round > 0;
+		push @figures, $figure if $round > 0;
 	}
 	$session->query('RESET twinset.settle_after');
 	$session->query('VACUUM twinset.change');
@@ -42,8 +42,8 @@ sub recompute
 	my ($some, $sample) = ($fleet->{batch}, 'rival_sample');
 	$session->query("CREATE TEMP TABLE $sample AS SELECT device_id, tags FROM rival.twin ORDER BY sha256(device_id::bytea) LIMIT $some");
 	my %figures = pairs(3,
-		rival => sub { return $session->query("SELECT bench.query('SELECT rival.winner(device_id, tags) FROM $sample')") / $some },
-		this => sub { return $session->milliseconds('SELECT * FROM twinset.reconcile()') * 1000 / $fleet->{devices} });
+		rival => sub { return $session->answered("SELECT bench.query('SELECT rival.winner(device_id, tags) FROM $sample')", $some) },
+		this => sub { return $session->timed('SELECT * FROM twinset.reconcile()', $fleet->{devices}) });
 	$session->query("DROP TABLE $sample");
 	return ({ %figures, what => 'a device', ratios => [], note => "the rival's query for $some devices"},
 		{ %figures, what => 'the rival over this', ratio => [ 'rival', 'this' ] });

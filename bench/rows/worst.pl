@@ -16,11 +16,11 @@ sub crowd
 		my ($fleet, $at) = @_;
 		my $session = $fleet->session($at);
 		Bench::Rows::Growth::provision($session, "SELECT device_id, tags FROM bench.source ORDER BY sha256(device_id::bytea) LIMIT $fleet->{few_twins}");
-		my $created = $session->milliseconds("INSERT INTO twinset.deployment (deployment_id, content, target_condition, priority)
-			SELECT 'd-' || i, (SELECT content FROM bench.manifest), format($condition, i), 1 + i % 1000 FROM generate_series(1, $fleet->{most}) AS i");
+		my $created = $session->timed("INSERT INTO twinset.deployment (deployment_id, content, target_condition, priority)
+			SELECT 'd-' || i, (SELECT content FROM bench.manifest), format($condition, i), 1 + i % 1000 FROM generate_series(1, $fleet->{most}) AS i", $fleet->{most});
 		my @lines = Bench::Rows::Growth::point($fleet, $session, 'then');
 		$session->query('TRUNCATE twinset.deployment');
-		return ({ what => 'all of them created, a deployment', this => [ 1000 * $created / $fleet->{most} ], deployments => $fleet->{most},
+		return ({ what => 'all of them created, a deployment', this => [$created], deployments => $fleet->{most},
 			devices => $fleet->{few_twins} }, @lines);
 	};
 }
@@ -38,7 +38,7 @@ sub all_change
 		return sub {
 			$session->query("VACUUM $_") for "$peer.twin", 'twinset.assignment', 'twinset.change';
 			$session->query('CHECKPOINT');
-			return 1000 * $session->milliseconds("UPDATE $peer.twin SET tags = jsonb_set(tags, '{phase}', to_jsonb(1 - (tags->'phase')::integer))");
+			return $session->timed("UPDATE $peer.twin SET tags = jsonb_set(tags, '{phase}', to_jsonb(1 - (tags->'phase')::integer))");
 		};
 	};
 	my %figures = turns($fleet->{scale} eq 'small' ? 2 : 3, bare => $update->('bare'), this => $update->('twinset'));
@@ -63,23 +63,23 @@ sub unsettled
 	$open->query("UPDATE twinset.deployment SET priority = priority + 1 WHERE deployment_id = 'fleet-1'");
 	my $change = sub {
 		my ($first) = @_;
-		return scalar $session->query("SELECT bench.inside_twinset(ARRAY(SELECT device_id FROM bench.source WHERE tags ? 'environment'
-			ORDER BY sha256(device_id::bytea) OFFSET $first LIMIT $fleet->{batch}))");
+		return $session->answered("SELECT bench.inside_twinset(ARRAY(SELECT device_id FROM bench.source WHERE tags ? 'environment'
+			ORDER BY sha256(device_id::bytea) OFFSET $first LIMIT $fleet->{batch}))", $fleet->{batch});
 	};
 	my $first = $change->(0);
-	my $ms = $session->milliseconds('UPDATE twinset.twin SET tags = bench.toggled(tags)');
+	$session->query('UPDATE twinset.twin SET tags = bench.toggled(tags)');
 	my ($length) = $session->query('SELECT count(*) FROM twinset.change');
 	my $last = $change->($fleet->{devices} > 3 * $fleet->{batch} ? 2 * $fleet->{batch} : 0);
 	my %during = turns(2, counts => $counts, device => $device);
 	$open->query('ROLLBACK');
 	$open->close;
-	my $settle = $session->milliseconds('SELECT * FROM twinset.reconcile()');
+	my $settle = $session->timed('SELECT * FROM twinset.reconcile()', $length);
 	$session->query('TRUNCATE twinset.deployment');
 	my @at = (deployments => $fleet->{some});
 	return ({ what => "a tag change once the log has $length entries", bare => [$first], this => [$last], @at, note => 'under bare: this with an empty log' },
 		{ what => 'deployment_status meanwhile', bare => $before{counts}, this => $during{counts}, @at, note => 'under bare: this with an empty log' },
 		{ what => 'device_status of one device meanwhile', bare => $before{device}, this => $during{device}, @at, note => 'under bare: this with an empty log' },
-		{ what => 'settled afterwards, an entry', this => [ 1000 * $settle / $length ], @at });
+		{ what => 'settled afterwards, an entry', this => [$settle], @at });
 }
 
 sub with_manifest

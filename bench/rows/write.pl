@@ -31,7 +31,7 @@ sub inside
 			return sub {
 				my ($round) = @_;
 				my @slice = slice(\@ids, $round, int($count / $part));
-				return scalar $session->query("SELECT bench.inside_$peer(" . array(@slice) . ')');
+				return $session->answered("SELECT bench.inside_$peer(" . array(@slice) . ')', scalar @slice);
 			};
 		};
 		$session->query('SET twinset.settle_after = 0');
@@ -52,7 +52,7 @@ sub inside_settled
 		my ($peer) = @_;
 		return sub {
 			my ($round) = @_;
-			return 1000 / $batch * $session->milliseconds("SELECT bench.inside_$peer(" . array(slice(\@ids, $round, $batch)) . ')');
+			return $session->timed("SELECT bench.inside_$peer(" . array(slice(\@ids, $round, $batch)) . ')', $batch);
 		};
 	};
 	$session->query("SET twinset.settle_after = $batch");
@@ -102,7 +102,7 @@ sub flat
 		my $session = $fleet->session($level);
 		return sub {
 			my ($round) = @_;
-			return scalar $session->query('SELECT bench.inside_twinset(' . array(slice(\@ids, $round, $count)) . ')');
+			return $session->answered('SELECT bench.inside_twinset(' . array(slice(\@ids, $round, $count)) . ')', $count);
 		};
 	};
 	$fleet->session($_)->query('SET twinset.settle_after = 0') for 'none', $at;

@@ -5,7 +5,8 @@ package Bench::Figures;
 # A measurement, as a row's function returns it:
 #   what      the end of its line's name, where a row has several lines
 #   unit      µs (the default), /s, bytes, × or anything; how the figures are shown
-#   bare, rival, this    lists of figures, one a round
+#   bare, rival, this    lists of figures, one a round: numbers, or pairs of one and
+#             its CPU time
 #   ratio     which over which (default: this over bare): [ 'this', 'bare' ]
 #   ratios    or the ratios themselves; an empty list: none
 #   note      what one must know to read it
@@ -19,7 +20,7 @@ use Exporter 'import';
 use JSON::PP ();
 use List::Util qw(max min);
 
-our @EXPORT_OK = qw(pairs turns median line table json);
+our @EXPORT_OK = qw(less pairs turns median line table json);
 
 my %micro = ('µs' => 1, 'ms' => 1e3, 's' => 1e6);
 
@@ -28,6 +29,14 @@ sub median
 	my @sorted = sort { $a <=> $b } @_;
 	return unless @sorted;
 	return @sorted % 2 ? $sorted[$#sorted / 2] : ($sorted[@sorted / 2 - 1] + $sorted[@sorted / 2]) / 2;
+}
+
+# less(LIST, LIST): figures less others, round by round
+sub less
+{
+	my ($more, $less) = @_;
+	return [ map { my $i = $_; ref $more->[$i] ? [ map { $more->[$i][$_] - $less->[$i][$_] } 0, 1 ] : $more->[$i] - $less->[$i] }
+		0 .. min($#$more, $#$less) ];
 }
 
 # turns(ROUNDS, NAME => SUB, …): each in turn, the order reversed every other round;
@@ -75,19 +84,33 @@ sub spread
 	return { median => median(@figures), min => min(@figures), max => max(@figures), rounds => scalar @figures };
 }
 
+sub by_round
+{
+	my ($over, $under) = @_;
+	return map { $under->[$_] ? $over->[$_] / $under->[$_] : () } 0 .. min($#$over, $#$under);
+}
+
 # line(NAME, DEVICES, DEPLOYMENTS, GOAL, MEASUREMENT)
 sub line
 {
 	my ($name, $devices, $deployments, $goal, $m) = @_;
 	my %line = (measure => $m->{what} ? "$name: $m->{what}" : $name, devices => $devices, deployments => $deployments,
 		unit => $m->{unit} // 'µs', goal => $goal, note => $m->{note});
-	$line{$_} = spread(@{ $m->{$_} // [] }) for qw(bare rival this);
+	my (%wall, %cpu);
+	for my $peer (qw(bare rival this))
+	{
+		$wall{$peer} = [ map { ref ? $_->[0] : $_ } @{ $m->{$peer} // [] } ];
+		$cpu{$peer} = [ map { ref ? $_->[1] : () } @{ $m->{$peer} // [] } ];
+		$line{$peer} = spread(@{ $wall{$peer} });
+		$line{cpu}{$peer} = spread(@{ $cpu{$peer} });
+	}
 	my ($over, $under) = @{ $m->{ratio} // [ 'this', 'bare' ] };
 	my @ratios = @{ $m->{ratios} // [] };
-	if (!$m->{ratios} && $m->{$over} && $m->{$under})
+	if (!$m->{ratios} && $line{$over} && $line{$under})
 	{
-		@ratios = map { $m->{$under}[$_] ? $m->{$over}[$_] / $m->{$under}[$_] : () } 0 .. min($#{ $m->{$over} }, $#{ $m->{$under} });
+		@ratios = by_round($wall{$over}, $wall{$under});
 		$line{ratio_of} = "$over over $under";
+		$line{cpu}{ratio} = spread(by_round($cpu{$over}, $cpu{$under}));
 	}
 	$line{ratio} = spread(@ratios);
 	$line{ratio}{of_minima} = $line{$over}{min} / $line{$under}{min} if $line{ratio_of} && $line{$under}{min};
@@ -130,15 +153,16 @@ sub cells
 		$ratio = short($r->{median}) . ($r->{rounds} > 1 ? ' (' . short($r->{min}) . '–' . short($r->{max}) . ')' : '');
 	}
 	my $minima = $line->{ratio} && defined $line->{ratio}{of_minima} && $line->{ratio}{rounds} > 1 ? short($line->{ratio}{of_minima}) : '';
+	my $cpu = $line->{cpu}{ratio} ? short($line->{cpu}{ratio}{median}) : $line->{cpu}{this} ? shown($line->{cpu}{this}, 'µs') : '';
 	my $goal = $line->{goal} // '';
 	$goal =~ s/<=/≤/;
 	$goal =~ s/>=/≥/;
 	return ($line->{measure}, commas($line->{devices}) . ' / ' . commas($line->{deployments}),
-		(map { shown($line->{$_}, $line->{unit}) } qw(bare rival this)), $ratio, $minima, $goal,
+		(map { shown($line->{$_}, $line->{unit}) } qw(bare rival this)), $ratio, $minima, $cpu, $goal,
 		!defined $line->{met} ? '' : $line->{met} ? 'met' : 'NOT met');
 }
 
-my @head = ('measure', 'devices / deployments', 'bare', 'rival', 'this', 'ratio (spread)', 'of minima', 'goal', '');
+my @head = ('measure', 'devices / deployments', 'bare', 'rival', 'this', 'ratio (spread)', 'of minima', 'CPU', 'goal', '');
 
 sub table
 {

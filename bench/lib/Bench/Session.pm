@@ -4,8 +4,12 @@ package Bench::Session;
 #
 #   my $session = Bench::Session->new('fleet_many');
 #   my @lines = $session->query('SELECT 1, 2');     # ("1|2")
-#   my $ms = $session->milliseconds('UPDATE …');    # as psql's \timing sees it, commit and all
+#   my $figure = $session->timed('UPDATE …');       # as psql's \timing sees it, commit and all
+#   $figure = $session->answered('SELECT …');       # the answer is the time, in microseconds
 #   $session->start('UPDATE …'); …; $session->finish;
+#
+# A figure is [ microseconds, microseconds of its backend's CPU time ]: on a machine
+# that does other things too the second says more.  Of so many units, if told: a unit's.
 #
 # An error of a statement ends the run: nothing here is expected to fail.
 
@@ -14,6 +18,7 @@ use warnings;
 use utf8;
 use Exporter 'import';
 use IPC::Open2;
+use Time::HiRes;
 
 our @EXPORT_OK = qw(quoted array);
 
@@ -40,6 +45,8 @@ sub new
 		'sh', '-c', 'exec psql -X -q -A -t -v ON_ERROR_STOP=1 -d "$0" 2>&1', $database);
 	binmode $self->{$_}, ':utf8' for qw(in out);
 	$self->query('SET client_min_messages = warning');
+	my ($pid) = $self->query('SELECT pg_backend_pid()');
+	$self->{clock} = 2 - 8 * ($pid + 1);		# Linux' clock of that process's CPU time
 	return $self;
 }
 
@@ -83,13 +90,30 @@ sub query
 	return $self->finish;
 }
 
-sub milliseconds
+sub cpu
 {
-	my ($self, $statement) = @_;
+	my ($self) = @_;
+	return 1e6 * Time::HiRes::clock_gettime($self->{clock});
+}
+
+sub timed
+{
+	my ($self, $statement, $units) = @_;
+	$units //= 1;
+	my $cpu = $self->cpu;
 	$self->start("\\timing on\n$statement;\n\\timing off\n\\echo");
 	my ($time) = map { /^Time: ([\d.]+) ms/ ? $1 : () } $self->finish;
 	die "no time of: $statement\n" unless defined $time;
-	return $time;
+	return [ 1000 * $time / $units, ($self->cpu - $cpu) / $units ];
+}
+
+sub answered
+{
+	my ($self, $query, $units) = @_;
+	$units //= 1;
+	my $cpu = $self->cpu;
+	my ($time) = $self->query($query);
+	return [ $time / $units, ($self->cpu - $cpu) / $units ];
 }
 
 sub close
