@@ -1,4 +1,4 @@
-# Cases made to hurt.  A bound for each is in README.md.
+# Cases made to hurt.
 
 package Bench::Rows::Worst;
 

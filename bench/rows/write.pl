@@ -5,7 +5,7 @@ package Bench::Rows::Write;
 use strict;
 use warnings;
 use utf8;
-use Bench::Figures qw(pairs);
+use Bench::Figures qw(less pairs turns);
 use Bench::Load;
 use Bench::Session qw(array);
 
@@ -127,7 +127,19 @@ sub first
 		};
 	};
 	my %figures = pairs($fleet->{rounds}, bare => $connect->('bare'), this => $connect->('twinset'));
-	return ({ %figures }, { what => 'more than bare', this => [ map { $figures{this}[$_] - $figures{bare}[$_] } 0 .. $#{ $figures{this} } ] });
+	my $new = sub {
+		my ($peer) = @_;
+		return sub {
+			my ($round) = @_;
+			my $session = $fleet->connect($at);
+			my $figure = $session->timed("UPDATE $peer.twin SET tags = bench.toggled(tags) WHERE device_id = 'gw-" . (1000000 + $round) . "'");
+			$session->close;
+			return $figure;
+		};
+	};
+	my %new = turns($fleet->{connections}, bare => $new->('bare'), this => $new->('twinset'));
+	return ({ what => 'by pgbench -C', %figures }, { what => 'by pgbench -C, more than bare', this => less(@figures{qw(this bare)}) },
+		{ what => 'by psql, more than bare', this => less(@new{qw(this bare)}) });
 }
 
 [
@@ -137,5 +149,5 @@ sub first
 	{ name => 'tags changed, durable, the winner changes', at => 'many', goals => ['<= 1.05 ×'], how => durable('true') },
 	{ name => 'tags changed, durable, the winner stays', at => 'many', goals => ['<= 1.05 ×'], how => durable('false') },
 	{ name => 'tags changed, inside, most deployments over none', at => 'most', goals => ['<= 1.03 ×'], how => \&flat },
-	{ name => 'first write of a new connection', at => 'most', goals => [ undef, '<= 0.3 ms' ], how => \&first },
+	{ name => 'first write of a new connection', at => 'most', goals => [ undef, '<= 0.3 ms', '<= 0.3 ms' ], how => \&first },
 ];

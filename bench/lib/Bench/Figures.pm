@@ -110,8 +110,8 @@ sub line
 	{
 		@ratios = by_round($wall{$over}, $wall{$under});
 		$line{ratio_of} = "$over over $under";
-		$line{cpu}{ratio} = spread(by_round($cpu{$over}, $cpu{$under}));
 	}
+	$line{cpu}{ratio} = spread(by_round($cpu{$over}, $cpu{$under})) if @ratios;
 	$line{ratio} = spread(@ratios);
 	$line{ratio}{of_minima} = $line{$over}{min} / $line{$under}{min} if $line{ratio_of} && $line{$under}{min};
 	my $met = met($goal, \%line);
