@@ -120,6 +120,16 @@ CREATE TRIGGER keep_winner_updated BEFORE UPDATE ON rival.twin FOR EACH ROW
 	WHEN (OLD.tags IS DISTINCT FROM NEW.tags OR OLD.iot_edge <> NEW.iot_edge OR OLD.retired_at IS DISTINCT FROM NEW.retired_at)
 	EXECUTE FUNCTION rival.keep_winner();
 
+-- which devices a deployment targets: by the GIN index, or by key
+CREATE VIEW rival.target AS
+SELECT b.deployment_id, t.device_id, t.deployment_id AS winner
+FROM rival.branch AS b JOIN rival.twin AS t ON rival.holds(b, t.device_id, t.tags)
+WHERE b.device_id IS NULL AND t.iot_edge AND t.retired_at IS NULL
+UNION	-- a device may meet several branches
+SELECT b.deployment_id, t.device_id, t.deployment_id
+FROM rival.branch AS b JOIN rival.twin AS t ON t.device_id = b.device_id AND rival.holds(b, t.device_id, t.tags)
+WHERE t.iot_edge AND t.retired_at IS NULL;
+
 CREATE FUNCTION rival.lock_deployments() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM pg_advisory_xact_lock(1);
@@ -127,8 +137,6 @@ BEGIN
 END $$;
 
 CREATE FUNCTION rival.change_deployment() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-	b rival.branch;
 BEGIN
 	IF TG_OP <> 'INSERT' THEN
 		DELETE FROM rival.branch WHERE deployment_id = OLD.deployment_id;
@@ -143,12 +151,11 @@ BEGIN
 		WHERE t.deployment_id = OLD.deployment_id;
 	END IF;
 	IF TG_OP <> 'DELETE' THEN
-		FOR b IN SELECT * FROM rival.branch WHERE deployment_id = NEW.deployment_id LOOP
-			UPDATE rival.twin AS t SET deployment_id = NEW.deployment_id, assigned_at = now()
-			WHERE rival.holds(b, t.device_id, t.tags) AND t.iot_edge AND t.retired_at IS NULL
-				AND NOT EXISTS (SELECT FROM rival.deployment AS d WHERE d.deployment_id = t.deployment_id
-					AND (d.priority, d.created_at, d.deployment_id) >= (NEW.priority, NEW.created_at, NEW.deployment_id));
-		END LOOP;
+		UPDATE rival.twin AS t SET deployment_id = NEW.deployment_id, assigned_at = now()
+		FROM rival.target AS g LEFT JOIN rival.deployment AS d ON d.deployment_id = g.winner
+		WHERE g.deployment_id = NEW.deployment_id AND t.device_id = g.device_id AND t.iot_edge AND t.retired_at IS NULL
+			AND (d.deployment_id IS NULL
+				OR (d.priority, d.created_at, d.deployment_id) < (NEW.priority, NEW.created_at, NEW.deployment_id));
 	END IF;
 	RETURN NULL;
 END $$;
@@ -174,9 +181,7 @@ SELECT d.deployment_id, d.priority, d.target_condition, d.revision, d.created_at
 	coalesce(c.unknown, 0) AS unknown
 FROM rival.deployment AS d
 CROSS JOIN LATERAL (
-	SELECT count(DISTINCT t.device_id) AS target
-	FROM rival.branch AS b JOIN rival.twin AS t ON rival.holds(b, t.device_id, t.tags)
-	WHERE b.deployment_id = d.deployment_id AND t.iot_edge AND t.retired_at IS NULL
+	SELECT count(*) AS target FROM rival.target AS t WHERE t.deployment_id = d.deployment_id
 ) AS target
 LEFT JOIN (
 	SELECT deployment_id, count(*) AS actual, count(*) FILTER (WHERE status = 'healthy') AS healthy,

@@ -71,9 +71,18 @@ sub wins
 				return 0;
 			});
 		$session->query('DROP TABLE won');
+		# the rival's, rolled back: to find winners again for those that it loses would take it long
+		my @rival = map {
+			$session->query('BEGIN');
+			my $figure = $session->timed("INSERT INTO rival.deployment (deployment_id, target_condition, priority, revision)
+				VALUES ('wins', '$condition', 2000, 1)");
+			$session->query('ROLLBACK');
+			$figure;
+		} 1 .. 2;
+		$session->query('VACUUM rival.twin');
 		return map {
 			my $what = $_;
-			{ what => "$what; $count devices", bare => $figures{bare}, this => $this{$what},
+			{ what => "$what; $count devices", rival => $what eq 'is created' ? \@rival : [], bare => $figures{bare}, this => $this{$what},
 				ratios => [ map { max(0, $this{$what}[$_][0] - 5000) / $figures{bare}[$_][0] } 0 .. $#{ $this{$what} } ] }
 		} 'is created', 'gets its condition', 'gets its priority';
 	};

@@ -44,7 +44,9 @@ sub sustained
 	};
 	$session->query($_) for "ALTER SYSTEM SET autovacuum = on", "ALTER SYSTEM SET autovacuum_naptime = '5s'", 'SELECT pg_reload_conf()';
 	my %loads = turns($fleet->{sustained} > 10 ? 2 : 1, bare => $run->('bare'), this => $run->('twinset'));
+	my $rival = $run->('rival')->(1);
 	$session->query($_) for "ALTER SYSTEM RESET autovacuum", "ALTER SYSTEM RESET autovacuum_naptime", 'SELECT pg_reload_conf()';
+	$loads{rival} = [$rival];
 	my %p99 = map { my $peer = $_; $peer => [ map { Bench::Load::percentile($_, 0.99) } @{ $loads{$peer} } ] } keys %loads;
 	my %rate = map { my $peer = $_; $peer => [ map { $_->{per_second} } @{ $loads{$peer} } ] } keys %loads;
 	return ({ what => 'throughput', unit => '/s', %rate }, { what => 'p99', %p99 },
