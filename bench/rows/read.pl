@@ -140,7 +140,7 @@ sub poll
 		my ($statement) = @_;
 		return sub {
 			my ($round) = @_;
-			return Bench::Load->run(database => $fleet->database($at), transactions => 5 * $fleet->{batch}, seed => 1 + $round,
+			return Bench::Load->run(database => $fleet->database($at), transactions => 2 * $fleet->{batch}, seed => 1 + $round,
 				script => "$draw$statement;\n")->{mean};
 		};
 	};

@@ -21,7 +21,7 @@ use Bench::Session;
 # cases.
 my %scales = (
 	small => { places => 46, none => 0, few => 20, some => 50, many => 200, most => 1000, rounds => 3, turns => 9, updates => 100,
-		seconds => 1, sustained => 3, commits => 100, connections => 3, batch => 500, log => 200,
+		seconds => 1, sustained => 2, commits => 50, connections => 3, batch => 500, log => 200,
 		some_twins => 2000, few_twins => 200 },
 	medium => { devices => 138398, none => 0, few => 100, some => 1000, many => 10000, most => 100000, rounds => 5, turns => 25,
 		updates => 200, seconds => 3, sustained => 15, commits => 500, connections => 25, batch => 1000, log => 1000,
