@@ -23,6 +23,9 @@
 /* rows that are fetched at once */
 #define FETCH_ROWS		1000
 
+/* who waits is told each so many milliseconds how far it is */
+#define NOTICE_EACH		5000
+
 #define FLEET_QUERY \
 "SELECT t.device_id, t.tags, r.revision, r.code, a.deployment_id, a.assigned_at, a.ctid" \
 " FROM twinset.twin AS t" \
@@ -97,6 +100,7 @@ fleet_visit(List *conditions, DeviceVisitor visitor, void *arg)
 													 ALLOCSET_DEFAULT_SIZES);
 	SPIPlanPtr	plan = SPI_prepare(fleet_query(conditions), 0, NULL);
 	Portal		portal;
+	TimestampTz told_at = GetCurrentTimestamp();
 	uint64		devices = 0;
 	uint64		rows;
 
@@ -122,6 +126,12 @@ fleet_visit(List *conditions, DeviceVisitor visitor, void *arg)
 		}
 		devices += rows;
 		SPI_freetuptable(fetched);
+		if (TimestampDifferenceExceeds(told_at, GetCurrentTimestamp(), NOTICE_EACH))
+		{
+			ereport(NOTICE,
+					(errmsg("twinset has looked at " UINT64_FORMAT " devices so far", devices)));
+			told_at = GetCurrentTimestamp();
+		}
 	} while (rows > 0);
 	SPI_cursor_close(portal);
 	SPI_freeplan(plan);

@@ -24,7 +24,7 @@ sub copy
 		};
 	};
 	my %figures = pairs($fleet->{scale} eq 'full' ? 2 : 3, bare => $copy->('bare'), this => $copy->('twinset'));
-	my ($left) = $session->query('SELECT count(*) FROM twinset.change');
+	my ($left) = $session->query('SELECT changes FROM twinset.unsettled_changes()');
 	die "WRONG: $left entries are left in the log\n" if $left;
 	$session->query("VACUUM ANALYZE $_") for qw(twinset.twin twinset.assignment bare.twin);
 	return ({ %figures });
@@ -44,7 +44,7 @@ sub update
 		};
 	};
 	my %figures = pairs($fleet->{scale} eq 'full' ? 2 : 3, bare => $update->('bare'), this => $update->('twinset'));
-	my ($left) = $session->query('SELECT count(*) FROM twinset.change');
+	my ($left) = $session->query('SELECT changes FROM twinset.unsettled_changes()');
 	die "WRONG: $left entries are left in the log\n" if $left;
 	return ({ %figures });
 }

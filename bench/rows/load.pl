@@ -35,7 +35,7 @@ sub sustained
 			my $until = time + $fleet->{sustained} - 0.2;
 			while ($peer eq 'twinset' && time < $until)
 			{
-				my ($length) = $session->query('SELECT count(*) FROM twinset.change');
+				my ($length) = $session->query('SELECT changes FROM twinset.unsettled_changes()');
 				$longest = $length if $length > $longest;
 				sleep 0.25;
 			}

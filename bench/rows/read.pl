@@ -62,7 +62,7 @@ sub dead_rows
 	$session->query('UPDATE twinset.twin SET tags = bench.toggled(tags)');
 	$session->query('SELECT * FROM twinset.reconcile()');
 	$session->query('VACUUM twinset.change');
-	my ($left) = $session->query('SELECT count(*) FROM twinset.change');
+	my ($left) = $session->query('SELECT changes FROM twinset.unsettled_changes()');
 	die "the log is not empty\n" if $left;
 	my %dead = pairs($fleet->{rounds}, this => $this);
 	$old->query('ROLLBACK');

@@ -25,7 +25,7 @@ sub entry
 		$session->query("SELECT bench.inside_twinset(ARRAY(SELECT device_id FROM bench.source ORDER BY sha256(device_id::bytea) LIMIT $batch))");
 		$session->query('SET twinset.settle_after = 1');
 		my $figure = $session->timed("UPDATE twinset.twin SET tags = bench.toggled(tags) WHERE device_id = '$last'", $batch + 1);
-		my ($left) = $session->query('SELECT count(*) FROM twinset.change');
+		my ($left) = $session->query('SELECT changes FROM twinset.unsettled_changes()');
 		die "$left entries are left in the log\n" if $left > 0;
 		push @figures, $figure if $round > 0;
 	}

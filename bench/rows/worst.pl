@@ -68,7 +68,7 @@ sub unsettled
 	};
 	my $first = $change->(0);
 	$session->query('UPDATE twinset.twin SET tags = bench.toggled(tags)');
-	my ($length) = $session->query('SELECT count(*) FROM twinset.change');
+	my ($length) = $session->query('SELECT changes FROM twinset.unsettled_changes()');
 	my $last = $change->($fleet->{devices} > 3 * $fleet->{batch} ? 2 * $fleet->{batch} : 0);
 	my %during = turns(2, counts => $counts, device => $device);
 	$open->query('ROLLBACK');

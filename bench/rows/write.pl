@@ -57,7 +57,7 @@ sub inside_settled
 	};
 	$session->query("SET twinset.settle_after = $batch");
 	my %figures = pairs($fleet->{rounds}, bare => $loop->('bare'), this => $loop->('twinset'));
-	my ($left) = $session->query('SELECT count(*) FROM twinset.change');
+	my ($left) = $session->query('SELECT changes FROM twinset.unsettled_changes()');
 	die "WRONG: $left entries are left in the log\n" if $left;
 	$session->query('RESET twinset.settle_after');
 	return ({ %figures, note => "an UPDATE of $batch in one transaction, its commit in it" });
