@@ -53,6 +53,15 @@ my %header = (scale => $option{scale}, devices => $fleet->{devices}, rounds => $
 $postgres->close;
 
 my (@lines, %left);
+
+# what was measured so far, so that a run that is stopped has not been for nothing
+sub keep
+{
+	open my $json, '>', $option{json} or die "$option{json}: $!\n";
+	print $json json(\%header, @lines);
+	close $json or die "$option{json}: $!\n";
+}
+
 $left{ $_->{at} }++ for @rows;
 for my $row (sort { $a->{at} cmp $b->{at} || 0 } @rows)
 {
@@ -69,8 +78,11 @@ for my $row (sort { $a->{at} cmp $b->{at} || 0 } @rows)
 	$fleet->check($at, --$left{$at} == 0 && $fleet->{devices} * $fleet->deployments($at) <= 2e9);
 	printf "ok %6.1f s  %s (checked in %.1f s)\n", $measured - $since, $row->{name}, time - $measured;
 	my @goals = @{ $row->{goals} // [] };
-	push @lines, map { line($row->{name}, $_->{devices} // $fleet->{devices}, $_->{deployments} // $fleet->deployments($at),
+	my @row_lines = map { line($row->{name}, $_->{devices} // $fleet->{devices}, $_->{deployments} // $fleet->deployments($at),
 		shift @goals, $_) } @measured;
+	push @lines, @row_lines;
+	print table(@row_lines), "\n";
+	keep();
 	$fleet->drop($at) if $left{$at} == 0;
 }
 
@@ -82,7 +94,3 @@ print table(@lines);
 my @missed = grep { defined $_->{met} && !$_->{met} } @lines;
 printf "\n%d lines, %d with a goal, %d not met; every result was right; %.0f s\n",
 	scalar @lines, scalar(grep { defined $_->{met} } @lines), scalar @missed, time - $began;
-
-open my $json, '>', $option{json} or die "$option{json}: $!\n";
-print $json json(\%header, @lines);
-close $json or die "$option{json}: $!\n";

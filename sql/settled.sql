@@ -59,11 +59,6 @@ ALTER TABLE twinset.change ALTER COLUMN packed SET STORAGE EXTERNAL;
 
 COMMENT ON TABLE twinset.change IS 'internal: the log of what devices were before changes that are not settled yet';
 
--- drawn when the rows are written, so of two transactions that wrote a row the first has the lesser
-CREATE SEQUENCE twinset.change_ordinal AS bigint CACHE 1;
-
-COMMENT ON SEQUENCE twinset.change_ordinal IS 'internal: the order of the log''s entries';
-
 -- updating its one row is the settlement lock
 CREATE TABLE twinset.settlement (
 	version bigint NOT NULL,

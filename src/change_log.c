@@ -7,10 +7,11 @@
  * one transaction wrote it.  The first visible entry of a device is therefore
  * what the device was when the log was last settled.  Which is the first:
  *
- *	by transaction	the ordinal is drawn when the rows are written, so their
- *					locks are held until the transaction ends, and who
- *					writes a row next draws later (a row: a device's twin and
- *					its report are two);
+ *	by transaction	the ordinal is the place in the write-ahead log when the
+ *					rows are written.  Their locks are held until the
+ *					transaction ends, its commit is in that log, and so who
+ *					writes a row next is at a later place (a row: a device's
+ *					twin and its report are two);
  *	within one		the order in which the statements were opened; of those that
  *					ran within one another all say the same (see row_before.c);
  *	within a query	a twin that was live before one that was not: it was
@@ -32,7 +33,7 @@
 #include "access/heapam.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "commands/sequence.h"
+#include "access/xlog.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
@@ -46,7 +47,6 @@ struct ChangeLog
 	MemoryContext context;		/* of the log's own state */
 	Relation	beside;			/* the table whose rows were written */
 	Relation	relation;		/* the log; NULL before the first entry */
-	BulkInsertState bulk;		/* keeps the page that is filled */
 	int64		statement;		/* that wrote the rows: its order in the transaction */
 	int			rows;			/* entries that were written, a row each */
 	ChangePack	pack;			/* of the others, those that are not written yet */
@@ -73,13 +73,8 @@ change_log_begin(Relation beside, int64 statement)
 static void
 open_log(ChangeLog *log)
 {
-	MemoryContext caller = MemoryContextSwitchTo(log->context);
-
 	log->relation = table_open(companion(log->beside, "change"), RowExclusiveLock);
-	log->bulk = GetBulkInsertState();
-	MemoryContextSwitchTo(caller);
-	log->values[Anum_change_ordinal - 1] =
-		Int64GetDatum(nextval_internal(companion(log->beside, "change_ordinal"), false));
+	log->values[Anum_change_ordinal - 1] = Int64GetDatum((int64) GetXLogInsertRecPtr());
 	log->values[Anum_change_transaction - 1] =
 		FullTransactionIdGetDatum(GetTopFullTransactionId());
 	log->values[Anum_change_statement - 1] = Int64GetDatum(log->statement);
@@ -102,7 +97,7 @@ write_row(ChangeLog *log)
 {
 	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(log->relation), log->values, log->nulls);
 
-	heap_insert(log->relation, tuple, GetCurrentCommandId(true), 0, log->bulk);
+	heap_insert(log->relation, tuple, GetCurrentCommandId(true), 0, NULL);
 	heap_freetuple(tuple);
 }
 
@@ -170,7 +165,6 @@ change_log_end(ChangeLog *log)
 	{
 		if (log->pack.count > 0)
 			write_pack(log);
-		FreeBulkInsertState(log->bulk);
 		table_close(log->relation, NoLock);
 	}
 	pfree(log);

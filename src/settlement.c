@@ -36,8 +36,8 @@
 /* the tables that a settlement reads, in the order of their locks */
 static const char *const settled_from[] = {"twin", "deployment", "report"};
 
-/* the tables that it writes */
-static const char *const settled_to[] = {"change", "assignment", "tally", "settlement"};
+/* the tables that it writes, or that nobody else writes beside it */
+static const char *const settled_to[] = {"change", "assignment", "tally", "settlement", "deployment_version"};
 
 /* the newest revision that this backend knows of: it never goes back */
 static int64 newest_revision = 0;

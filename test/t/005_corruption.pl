@@ -51,7 +51,7 @@ my @damages = (
 	[ 'the log lost', q(TRUNCATE twinset.change), qr/\|dev12\|winner\|/m, 1 ],
 	[ 'an entry falsified', q(UPDATE twinset.change SET tags = '{"n": 3}' WHERE device_id = 'dev11'), qr/^few\|\|target\|/m, 1 ],
 	[ 'an entry invented',
-		q(INSERT INTO twinset.change SELECT nextval('twinset.change_ordinal'), pg_current_xact_id(), 0, now(), 'dev20', false), qr/\|\|target\|/m ]);
+		q(INSERT INTO twinset.change SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn, pg_current_xact_id(), 0, now(), 'dev20', false), qr/\|\|target\|/m ]);
 
 for my $damage (@damages)
 {
