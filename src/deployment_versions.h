@@ -21,8 +21,8 @@ typedef struct DeploymentVersion
 
 /*
  * deployment_versions_note: deployments with these ids (a list of char *) have
- * changed with the version that this transaction has drawn last; NIL: any can
- * have.  Under the settlement lock.  Cost: a row each, one where they are many.
+ * changed, which makes a version; NIL: any can have.  Under the settlement lock.
+ * Cost: the lock's row updated; a row each, one where they are many.
  */
 extern void deployment_versions_note(List *ids);
 

@@ -8,7 +8,9 @@
  * changes anything, and no rollback brings a version back for other
  * deployments (a new extension's versions begin anew, but its table has
  * another OID).  While such a statement is open the deployments change under
- * one version: then nothing is kept.
+ * one version: then nothing is kept.  When it has changed them it draws another,
+ * so what a cursor saw that a trigger opened half-way, and that is read later, is
+ * not taken for the whole.
  *
  * For another version it is patched.  The backend remembers what it has
  * patched since the matcher was compiled:

@@ -45,9 +45,6 @@ static int64 newest_revision = 0;
 /* the newest revision that the row had when the lock was taken, or has by now */
 static int64 kept_revision = 0;
 
-/* the version that was drawn last */
-static int64 drawn_version = 0;
-
 /* the newest revision when the lock was taken */
 static int64 revision_before = 0;
 
@@ -68,7 +65,7 @@ update_row(bool draw_version)
 	SPIPlanPtr	plan = draw_version ?
 		owner_plan(&draw_plan, "UPDATE twinset.settlement"
 				   " SET version = pg_catalog.nextval('twinset.settlement_version')"
-				   " RETURNING newest_revision, version", 0, NULL) :
+				   " RETURNING newest_revision", 0, NULL) :
 		owner_plan(&keep_plan, "UPDATE twinset.settlement SET version = version"
 				   " RETURNING newest_revision", 0, NULL);
 
@@ -78,8 +75,6 @@ update_row(bool draw_version)
 				 errmsg("table \"twinset.settlement\" must have one row"),
 				 errhint("The extension twinset is damaged: drop and create it again.")));
 	kept_revision = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	if (draw_version)
-		drawn_version = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
 	newest_revision = Max(newest_revision, kept_revision);
 	revision_before = newest_revision;
 }
@@ -138,9 +133,25 @@ settlement_version(void)
 }
 
 int64
-settlement_drawn_version(void)
+settlement_next_version(void)
 {
-	return drawn_version;
+	static SPIPlanPtr plan = NULL;
+	OwnerContext owner;
+	Datum		revision = Int64GetDatum(newest_revision);
+	int64		version;
+	bool		isnull;
+
+	owner_begin(&owner, settlement_table("settlement"));
+	owner_plan(&plan, "UPDATE twinset.settlement"
+			   " SET version = pg_catalog.nextval('twinset.settlement_version'),"
+			   " newest_revision = greatest(newest_revision, $1)"
+			   " RETURNING version", 1, (Oid[]) {INT8OID});
+	if (owner_execute(plan, &revision, NULL, NULL) != 1)
+		elog(ERROR, "table \"twinset.settlement\" must have one row");
+	version = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	owner_end(&owner);
+	kept_revision = newest_revision;
+	return version;
 }
 
 int64

@@ -32,13 +32,17 @@ extern bool settlement_try_lock(void);
 
 /*
  * settlement_version: which deployments the active snapshot sees.  Drawn anew
- * by each statement on deployment, from a sequence, so a rollback can't bring
- * one back for other deployments.
+ * by each statement on deployment, when it begins and when it has changed some,
+ * from a sequence, so a rollback can't bring one back for other deployments.
  */
 extern int64 settlement_version(void);
 
-/* the version that this transaction has drawn last */
-extern int64 settlement_drawn_version(void);
+/*
+ * settlement_next_version: draw the version of what has been changed; under the
+ * settlement lock.  What a snapshot sees that was taken before, in the midst of
+ * the statement, is of another version.  Writes down the newest revision too.
+ */
+extern int64 settlement_next_version(void);
 
 /* a revision fits the numbers of every language: 2^53 - 1, in the year 2255 */
 #define MAX_REVISION	INT64CONST(9007199254740991)
