@@ -17,7 +17,9 @@
  * A note also keeps the order in which the statements were opened, which is
  * the log's order within a transaction, and the command id of the query.
  * Where statements on one table run within one another, all of them have the
- * order and the command of the first (see row_before.c for why).
+ * order and the command of the first (see row_before.c for why).  A trigger's
+ * can be several although they look like one: for the cascades of one query
+ * the server runs a statement for each row, and fires statement triggers once.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +27,7 @@
 
 #include "access/xact.h"
 #include "nodes/pg_list.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -73,6 +76,13 @@ statement_alone(void)
 	return span;
 }
 
+/* Is the statement, whose trigger this is, itself a trigger's? */
+static bool
+is_of_trigger(void)
+{
+	return DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) > 1;
+}
+
 void
 statement_open(TriggerData *trigger)
 {
@@ -83,6 +93,7 @@ statement_open(TriggerData *trigger)
 	statement->relation = RelationGetRelid(trigger->tg_relation);
 	statement->event = trigger->tg_event & TRIGGER_EVENT_OPMASK;
 	statement->span = statement_alone();
+	statement->span.interleaved = is_of_trigger();
 	statement->command = statement->span.command;
 	foreach(cell, open_statements)
 	{

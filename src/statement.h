@@ -29,8 +29,8 @@ typedef struct StatementSpan
 {
 	int64		order;			/* of the first of them among the transaction's statements */
 	CommandId	command;		/* of its query: what the table was before it, they all began with */
-	bool		interleaved;	/* of several queries? then a row can have been written by several, in
-								 * whatever order */
+	bool		interleaved;	/* of several queries, perhaps? then a row can have been written by
+								 * several, in whatever order */
 } StatementSpan;
 
 /* note that it is done */
