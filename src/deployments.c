@@ -148,7 +148,7 @@ estimated_count(void)
 DeploymentsAsked
 deployments_ask(void)
 {
-	DeploymentsAsked asked = {NULL};
+	DeploymentsAsked asked = {NULL, CurrentMemoryContext};
 
 	if (match_by == MATCH_BY_MATCHER)
 		asked.matcher = kept_matcher();
@@ -164,8 +164,12 @@ ask(DeploymentsAsked *asked)
 	if (asked->matcher == NULL && match_by == MATCH_BY_COST &&
 		++asked_of_postings * DEVICE_COST > estimated_count())
 	{
+		/* the caller's is reset with each device; and SPI leaves its own behind */
+		MemoryContext caller = MemoryContextSwitchTo(asked->context);
+
 		asked->matcher = kept_matcher();
 		asked_of_postings = 0;
+		MemoryContextSwitchTo(caller);
 	}
 }
 

@@ -46,6 +46,7 @@ extern MatcherDeployment *deployments_read(List *ids, int *count);
 typedef struct DeploymentsAsked
 {
 	Matcher    *matcher;		/* NULL: the postings are asked */
+	MemoryContext context;		/* of a matcher that nobody keeps; outlives what is asked */
 } DeploymentsAsked;
 
 extern DeploymentsAsked deployments_ask(void);

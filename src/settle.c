@@ -115,7 +115,7 @@ settle_unsettled(void *arg, const SettledDevice *device)
 static void
 settle_entries(Settlement *settlement, Matcher *matcher, DeviceSet *set)
 {
-	DeploymentsAsked asked = {matcher};
+	DeploymentsAsked asked = {.matcher = matcher};
 	TallyTable *table;
 
 	use_matcher(settlement, matcher);

@@ -48,7 +48,7 @@ twinset_unsettled_tally(PG_FUNCTION_ARGS)
 	owner_begin(&owner, settlement_table("settlement"));
 	if (unsettled_any())
 	{
-		DeploymentsAsked asked = {kept_matcher()};
+		DeploymentsAsked asked = {.matcher = kept_matcher()};
 		int			count = matcher_slots(asked.matcher);
 		Tally	   *tallies = palloc_extended(sizeof(Tally) * Max(count, 1),
 											  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);

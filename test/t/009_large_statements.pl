@@ -83,5 +83,25 @@ for my $settle_after (1000, 0)
 	is($node->safe_psql('postgres', 'SELECT repaired FROM twinset.reconcile()'), '0', 'nothing to repair');
 }
 
+# what a new connection has taken to read a long log of wide tags, in kB
+sub memory
+{
+	my ($match_by) = @_;
+
+	return $node->safe_psql('postgres', "SET twinset.match_by = $match_by;"
+		  . q(DO $$ BEGIN PERFORM count(deployment_id) FROM twinset.device_status; END $$;
+		SELECT substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\s+(\d+) kB')));
+}
+
+$node->safe_psql('postgres', q(TRUNCATE twinset.twin;
+	INSERT INTO twinset.deployment (deployment_id, content, target_condition) VALUES ('a', brute.manifest('1'), '*');
+	SET twinset.settle_after = 0;
+	INSERT INTO twinset.twin (device_id, tags)
+	SELECT 'dev' || i, jsonb_build_object('pad', string_agg(hashtext(i::text || j)::text, ',')) FROM generate_series(1, 10000) AS i, generate_series(1, 320) AS j
+	GROUP BY i;
+	UPDATE twinset.twin SET tags = tags || '{"n": 1}'));
+my ($compiled, $looked_up) = (memory('matcher'), memory('cost'));
+cmp_ok($looked_up, '<', $compiled + 10000, 'who goes over to the compiled deployments while the log is read keeps nothing of its devices');
+
 $node->stop;
 done_testing();
