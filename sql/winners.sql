@@ -115,4 +115,4 @@ COMMENT ON FUNCTION twinset.unsettled_changes() IS
 -- they tell what deployments and devices there are
 REVOKE ALL ON FUNCTION twinset.current_winner(text, text), twinset.current_assigned_at(text, timestamptz),
 	twinset.unsettled_tally(), twinset.unsettled_changes(), twinset.winner_of(text, jsonb),
-	twinset.targeting(text, jsonb) FROM PUBLIC;
+	twinset.targeting(text, jsonb), twinset.compiled_deployments() FROM PUBLIC;
