@@ -14,6 +14,10 @@
  * deletes are those of committed transactions and of its own, so nobody else
  * touches them.
  *
+ * On its way it finds the pages from which earlier settlements' entries are
+ * gone, and offers them to who appends next.  So the log stays as long as a
+ * few settlements, however seldom VACUUM comes.
+ *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
@@ -22,9 +26,11 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "common/pg_prng.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "storage/freespace.h"
 #include "storage/predicate.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -33,6 +39,9 @@
 #include "change_scan.h"
 #include "settlement.h"
 #include "tables.h"
+
+/* of a longer log an estimate reads fewer than this many pages */
+#define SAMPLED_PAGES	256
 
 struct ChangeScan
 {
@@ -43,7 +52,10 @@ struct ChangeScan
 	TupleTableSlot *entry;		/* of a pack */
 	ChangeUnpack pack;			/* that is being read; without data: none */
 	BlockNumber block;			/* the next to read */
+	BlockNumber stride;			/* every how many-th is read */
 	BlockNumber blocks;			/* how many there were at the start */
+	bool		reuse;			/* offer emptied pages */
+	BlockNumber emptied;		/* the first of these, or InvalidBlockNumber */
 	Buffer		buffer;			/* the page at hand, pinned; or invalid */
 	HeapTupleData tuple;		/* the entry at hand */
 	int			count;			/* of the page's visible entries */
@@ -63,7 +75,9 @@ begin_scan(Snapshot snapshot, LOCKMODE lock)
 		scan->strategy = GetAccessStrategy(BAS_BULKREAD);
 	scan->row = table_slot_create(scan->log, NULL);
 	scan->entry = MakeSingleTupleTableSlot(RelationGetDescr(scan->log), &TTSOpsVirtual);
+	scan->stride = 1;
 	scan->buffer = InvalidBuffer;
+	scan->emptied = InvalidBlockNumber;
 	PredicateLockRelation(scan->log, snapshot);
 	return scan;
 }
@@ -76,16 +90,31 @@ is_long_deleted(HeapTupleHeader entry, Snapshot snapshot)
 		TransactionIdPrecedes(HeapTupleHeaderGetRawXmax(entry), snapshot->xmin);
 }
 
+/* Half of the page is free or more: who appends next may have it. */
+static void
+offer_page(ChangeScan *scan, Size space)
+{
+	BlockNumber block = BufferGetBlockNumber(scan->buffer);
+
+	if (space < BLCKSZ / 2)
+		return;
+	RecordPageWithFreeSpace(scan->log, block, space);
+	if (scan->emptied == InvalidBlockNumber)
+		scan->emptied = block;
+}
+
 static void
 read_page(ChangeScan *scan)
 {
 	Page		page;
 	OffsetNumber last;
+	Size		space;
 
 	if (BufferIsValid(scan->buffer))
 		ReleaseBuffer(scan->buffer);
 	CHECK_FOR_INTERRUPTS();
-	scan->buffer = ReadBufferExtended(scan->log, MAIN_FORKNUM, scan->block++, RBM_NORMAL, scan->strategy);
+	scan->buffer = ReadBufferExtended(scan->log, MAIN_FORKNUM, scan->block, RBM_NORMAL, scan->strategy);
+	scan->block += scan->stride;
 	scan->count = scan->next = 0;
 	heap_page_prune_opt(scan->log, scan->buffer);
 	LockBuffer(scan->buffer, BUFFER_LOCK_SHARE);
@@ -109,7 +138,10 @@ read_page(ChangeScan *scan)
 		if (visible)
 			scan->visible[scan->count++] = offset;
 	}
+	space = PageGetHeapFreeSpace(page);
 	LockBuffer(scan->buffer, BUFFER_LOCK_UNLOCK);
+	if (scan->reuse)
+		offer_page(scan, space);
 }
 
 /* The next row of the table, an entry or a pack. */
@@ -121,7 +153,7 @@ next_row(ChangeScan *scan)
 
 	while (scan->next == scan->count)
 	{
-		if (scan->block == scan->blocks)
+		if (scan->block >= scan->blocks)
 			return NULL;
 		read_page(scan);
 	}
@@ -246,6 +278,7 @@ change_delete(Snapshot snapshot, ChangeFilter filter, void *arg)
 	ChangePack	rest;
 
 	change_pack_init(&rest);
+	scan->reuse = true;
 	while ((row = next_row(scan)) != NULL)
 	{
 		ItemPointerData place = scan->tuple.t_self;
@@ -255,17 +288,36 @@ change_delete(Snapshot snapshot, ChangeFilter filter, void *arg)
 			continue;
 		simple_heap_delete(scan->log, &place);
 	}
+	if (scan->emptied != InvalidBlockNumber)
+		FreeSpaceMapVacuumRange(scan->log, scan->emptied, scan->blocks);
 	change_scan_end(scan);
 }
 
+bool
+change_scan_any(void)
+{
+	ChangeScan *scan = change_scan_begin(GetActiveSnapshot());
+	bool		any = change_scan_next(scan) != NULL;
+
+	change_scan_end(scan);
+	return any;
+}
+
+/*
+ * Entries stand in long runs of pages, in the order in which they came, so
+ * evenly spaced pages tell more than pages at random.
+ */
 uint64
-change_scan_count(uint64 limit)
+change_scan_estimate(uint64 limit)
 {
 	ChangeScan *scan = change_scan_begin(GetActiveSnapshot());
 	uint64		count = 0;
 
-	while (count < limit && change_scan_next(scan) != NULL)
+	scan->stride = scan->blocks / SAMPLED_PAGES + 1;
+	scan->block = pg_prng_uint64_range(&pg_global_prng_state, 0, scan->stride - 1);
+	while (count * scan->stride < limit && change_scan_next(scan) != NULL)
 		count++;
+	count *= scan->stride;
 	change_scan_end(scan);
 	return count;
 }

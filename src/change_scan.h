@@ -34,7 +34,13 @@ typedef bool (*ChangeFilter) (void *arg, TupleTableSlot *entry);
 
 extern void change_delete(Snapshot snapshot, ChangeFilter filter, void *arg);
 
-/* how many entries does the active snapshot see, of this many? */
-extern uint64 change_scan_count(uint64 limit);
+/* does the active snapshot see any? */
+extern bool change_scan_any(void);
+
+/*
+ * change_scan_estimate: about how many entries the active snapshot sees, of
+ * this many.  Exact while the log is short; of a long one a sample is read.
+ */
+extern uint64 change_scan_estimate(uint64 limit);
 
 #endif							/* TWINSET_CHANGE_SCAN_H */

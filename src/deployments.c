@@ -49,6 +49,9 @@ static int	match_by = MATCH_BY_COST;
 /* a device asked of the postings costs as much as compiling so many deployments */
 #define DEVICE_COST		20
 
+/* an entry settled costs as much as compiling so many deployments */
+#define ENTRY_COST		4
+
 /* devices asked of the postings since the last matcher was compiled */
 static double asked_of_postings = 0;
 
@@ -143,6 +146,12 @@ estimated_count(void)
 	estimate_rel_size(table, NULL, &pages, &tuples, &all_visible);
 	table_close(table, NoLock);
 	return tuples;
+}
+
+uint64
+deployments_compile_cost(void)
+{
+	return kept_matcher_compiled() ? 0 : estimated_count() / ENTRY_COST;
 }
 
 DeploymentsAsked

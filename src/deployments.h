@@ -62,6 +62,12 @@ extern const char *deployments_winner(DeploymentsAsked *asked, const char *devic
 extern List *deployments_targeting(DeploymentsAsked *asked, const char *device_id,
 								   int device_id_length, JsonbContainer *tags);
 
+/*
+ * deployments_compile_cost: what this backend would pay for compiling the
+ * deployments, in entries that could be settled for it; 0 where it has them.
+ */
+extern uint64 deployments_compile_cost(void);
+
 /* does a rank above b? */
 extern bool deployment_ranks_above(const MatcherDeployment *a, const MatcherDeployment *b);
 

@@ -237,6 +237,12 @@ kept_matcher_before(List *images)
 	return matcher;
 }
 
+bool
+kept_matcher_compiled(void)
+{
+	return kept.matcher != NULL;
+}
+
 Size
 kept_matcher_size(int *deployments)
 {

@@ -31,6 +31,9 @@ extern Matcher *kept_matcher_at_hand(void);
  */
 extern Matcher *kept_matcher_before(List *images);
 
+/* has the backend compiled deployments, so that few have to be compiled anew? */
+extern bool kept_matcher_compiled(void);
+
 /* bytes that it takes, and how many deployments they are for; 0 where none are compiled */
 extern Size kept_matcher_size(int *deployments);
 

@@ -10,7 +10,7 @@
  * way is not the user's: it is logged, and others settle.
  *
  * Most writers don't look.  Who has appended n entries looks with a chance of
- * n in an eighth of twinset.settle_after, and counts up to that many.
+ * n in an eighth of twinset.settle_after, and estimates how many there are.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,6 +27,7 @@
 #include "change_log.h"
 #include "change_scan.h"
 #include "deployment_change.h"
+#include "deployments.h"
 #include "owner.h"
 #include "settle.h"
 #include "settle_at_commit.h"
@@ -47,6 +48,26 @@ worth_looking(uint64 appended)
 }
 
 /*
+ * Entries after which this commit settles.  A new connection would have to
+ * compile the deployments: it leaves that to those that have, or until there
+ * is so much to settle that it pays; but not for ever.
+ */
+static uint64
+worth_settling(void)
+{
+	return settle_after + Min(deployments_compile_cost(), (uint64) settle_after * (SETTLE_FACTOR - 1));
+}
+
+/* Are there so many? */
+static bool
+much_is_unsettled(void)
+{
+	uint64		worth = worth_settling();
+
+	return change_scan_estimate(worth) >= worth;
+}
+
+/*
  * A bulk load settles all, its own entries among it; any other a bounded part.
  */
 static void
@@ -56,7 +77,7 @@ settle_much(uint64 appended)
 
 	/* no query runs any more; the settlement takes a snapshot of its own */
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if ((bulk || change_scan_count(settle_after) >= (uint64) settle_after) && settlement_try_lock())
+	if ((bulk || much_is_unsettled()) && settlement_try_lock())
 		settle_log(bulk ? 0 : settle_after * SETTLE_FACTOR);
 	PopActiveSnapshot();
 }

@@ -453,7 +453,7 @@ unsettled_changes(uint64 *devices)
 bool
 unsettled_any(void)
 {
-	return change_scan_count(1) > 0;
+	return change_scan_any();
 }
 
 static Tuplesortstate *
