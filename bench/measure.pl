@@ -49,7 +49,7 @@ my @settings = qw(shared_buffers fsync synchronous_commit max_wal_size work_mem 
 my $postgres = Bench::Session->new('postgres');
 my %header = (scale => $option{scale}, devices => $fleet->{devices}, rounds => $fleet->{rounds},
 	server => $fleet->{server}, machine => $machine, commit => $commit, at => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime),
-	settings => { map { $_ => scalar $postgres->query("SHOW $_") } @settings });
+	settings => { (map { $_ => scalar $postgres->query("SHOW $_") } @settings), huge_pages => $ENV{BENCH_HUGE_PAGES} });
 $postgres->close;
 
 my (@lines, %left);
@@ -89,7 +89,7 @@ for my $row (sort { $a->{at} cmp $b->{at} || 0 } @rows)
 printf "\nscale %s: %d devices; %s\n%s, %d × %s, %d GB, Linux %s; commit %s\n%s\n\n",
 	$option{scale}, $fleet->{devices}, $header{at}, (split / on /, $fleet->{server})[0], $machine->{processors} // 0,
 	$machine->{model} // '?', $machine->{memory_gb} // 0, $machine->{kernel} // '?', $commit,
-	join ', ', map { "$_ = $header{settings}{$_}" } @settings;
+	join ', ', map { "$_ = $header{settings}{$_}" } @settings, 'huge_pages';
 print table(@lines);
 my @missed = grep { defined $_->{met} && !$_->{met} } @lines;
 printf "\n%d lines, %d with a goal, %d not met; every result was right; %.0f s\n",

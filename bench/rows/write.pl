@@ -86,7 +86,7 @@ sub durable
 					script => choice(@ids) . "UPDATE $peer.twin SET tags = bench.toggled(tags) WHERE device_id = 'gw-' || :n::text;\n")->{mean};
 			};
 		};
-		my %figures = pairs($fleet->{rounds}, bare => $commits->('bare', 1), rival => $commits->('rival', 1), this => $commits->('twinset', 1));
+		my %figures = pairs($fleet->{rounds}, bare => $commits->('bare', 1), rival => $commits->('rival', 5), this => $commits->('twinset', 1));
 		return ({ %figures });
 	};
 }

@@ -24,10 +24,10 @@ my %scales = (
 		seconds => 1, sustained => 2, commits => 50, connections => 3, batch => 500, log => 200,
 		some_twins => 2000, few_twins => 200 },
 	medium => { devices => 138398, none => 0, few => 100, some => 1000, many => 10000, most => 100000, rounds => 5, turns => 25,
-		updates => 200, seconds => 3, sustained => 15, commits => 500, connections => 25, batch => 1000, log => 1000,
+		updates => 200, seconds => 3, sustained => 15, commits => 2000, connections => 25, batch => 1000, log => 1000,
 		some_twins => 20000, few_twins => 1000 },
 	full => { devices => 1000000, none => 0, few => 100, some => 1000, many => 10000, most => 100000, rounds => 7, turns => 41,
-		updates => 300, seconds => 10, sustained => 60, commits => 1000, connections => 50, batch => 1000, log => 1000,
+		updates => 300, seconds => 10, sustained => 60, commits => 4000, connections => 50, batch => 1000, log => 1000,
 		some_twins => 50000, few_twins => 1000 },
 );
 
