@@ -33,7 +33,6 @@
 #define fetch(address)	((void) (address))
 #endif
 
-static void take_out_common(Matcher *matcher, MatcherDifference *difference);
 static void forget(Matcher *matcher);
 static void note_object(Matcher *matcher, JsonbContainer *object, uint32 parent);
 static void note_value(Matcher *matcher, uint32 number, JEntry entry,
@@ -47,7 +46,6 @@ static void found(Matcher *matcher, uint32 number);
 static void set_state(Matcher *matcher, uint32 number, uint8 state);
 static void add_candidates(Matcher *matcher, uint32 number);
 static void add_cursor(Matcher *matcher, const Posting *postings, uint32 count);
-static int	first_that_holds(Matcher *matcher, const Device *device);
 static uint32 all_that_hold(Matcher *matcher, const Device *device);
 static uint32 add_that_hold(Matcher *matcher, const Device *device, const Cursor *cursor, uint32 count);
 static bool are_many(const Matcher *matcher, uint32 count);
@@ -57,7 +55,6 @@ static uint32 merge(const Matcher *matcher, const int *left, const int *left_end
 					const int *right, const int *right_end, int *merged);
 static const Posting *next_that_holds(Matcher *matcher, const Device *device,
 									  const Posting *candidate, const Posting *end);
-static uint8 may_hold(const uint8 *states, Code code);
 static bool holds(Matcher *matcher, const Posting *candidate, const Device *device);
 static bool code_holds(Matcher *matcher, Code code, const Device *device);
 static bool group_holds(Matcher *matcher, const Code *group, const Device *device);
@@ -79,7 +76,7 @@ matcher_winner(Matcher *matcher, const char *device_id, int device_id_length,
 	int			slot;
 
 	matcher_look_up(matcher, &device);
-	slot = first_that_holds(matcher, &device);
+	slot = matcher_first_that_holds(matcher, &device);
 
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(matcher->scratch);
@@ -106,67 +103,6 @@ matcher_all(Matcher *matcher, const char *device_id, int device_id_length,
 	MemoryContextReset(matcher->scratch);
 	*slots = matcher->targeting;
 	return count;
-}
-
-/*
- * matcher_difference: what of matcher_winner() and matcher_all() differs
- * between two states of a device's tags, of which either can be missing.
- */
-void
-matcher_difference(Matcher *matcher, const char *device_id, int device_id_length,
-				   JsonbContainer *before, JsonbContainer *after,
-				   MatcherDifference *difference)
-{
-	const int  *slots;
-	int			count = before == NULL ? 0 :
-		matcher_all(matcher, device_id, device_id_length, before, &slots);
-
-	memset(difference, 0, sizeof(*difference));
-	matcher->lost = matcher_room(matcher, matcher->lost, &matcher->lost_limit, count, sizeof(int));
-	if (count > 0)
-		memcpy(matcher->lost, slots, count * sizeof(int));
-	difference->winner_before = count > 0 ? slots[0] : -1;
-	difference->lost = matcher->lost;
-	difference->lost_count = count;
-
-	count = after == NULL ? 0 : matcher_all(matcher, device_id, device_id_length, after, &slots);
-	difference->winner = count > 0 ? slots[0] : -1;
-	difference->gained = matcher->targeting;
-	difference->gained_count = count;
-	take_out_common(matcher, difference);
-}
-
-/*
- * Of two lists, that are by rank, keep what is in one alone.
- */
-static void
-take_out_common(Matcher *matcher, MatcherDifference *difference)
-{
-	int		   *lost = matcher->lost;
-	int		   *gained = matcher->targeting;
-	int			i = 0;
-	int			j = 0;
-	int			lost_count = 0;
-	int			gained_count = 0;
-
-	while (i < difference->lost_count && j < difference->gained_count)
-	{
-		if (lost[i] == gained[j])
-		{
-			i++;
-			j++;
-		}
-		else if (matcher_order(matcher, lost[i]) < matcher_order(matcher, gained[j]))
-			lost[lost_count++] = lost[i++];
-		else
-			gained[gained_count++] = gained[j++];
-	}
-	while (i < difference->lost_count)
-		lost[lost_count++] = lost[i++];
-	while (j < difference->gained_count)
-		gained[gained_count++] = gained[j++];
-	difference->lost_count = lost_count;
-	difference->gained_count = gained_count;
 }
 
 /*
@@ -409,18 +345,18 @@ add_cursor(Matcher *matcher, const Posting *postings, uint32 count)
 {
 	matcher->cursors = matcher_room(matcher, matcher->cursors, &matcher->cursor_limit,
 									(uint64) matcher->cursor_count + 1, sizeof(Cursor));
-	matcher->cursors[matcher->cursor_count++] = (Cursor) {.next = postings, .end = postings + count};
+	matcher->cursors[matcher->cursor_count++] = (Cursor) {postings, postings + count};
 }
 
 /*
- * The best candidate that holds, -1 if none does.
+ * matcher_first_that_holds: the best candidate that holds, -1 if none does.
  *
  * Each list is gone through up to its first that holds, or that ranks below
  * the best so far.  So that no list is gone through for nothing far below the
  * winner, all are gone through to a limit, then to a farther one.
  */
-static int
-first_that_holds(Matcher *matcher, const Device *device)
+int
+matcher_first_that_holds(Matcher *matcher, const Device *device)
 {
 	uint64		limit = matcher->built_count / 64;
 	bool		more = true;
@@ -611,25 +547,17 @@ next_that_holds(Matcher *matcher, const Device *device, const Posting *candidate
 	CHECK_FOR_INTERRUPTS();
 	for (; candidate < end; candidate++)
 	{
-		if (unlikely(may_hold(states, candidate->first) & may_hold(states, candidate->second)) &&
+		if (unlikely(matcher_may_hold(states, candidate->first) & matcher_may_hold(states, candidate->second)) &&
 			holds(matcher, candidate, device))
 			return candidate;
 	}
 	return NULL;
 }
 
-/*
- * 0: no.  1: it holds, or that is not to be seen by one state.
- */
-static inline uint8
-may_hold(const uint8 *states, Code code)
+const Posting *
+matcher_next_that_holds(Matcher *matcher, const Device *device, const Posting *candidate, const Posting *end)
 {
-	uint32		is_group = code >> 1 & 1;
-	uint8		state = states[is_group ? FACT_ALWAYS : CODE_VALUE(code)];
-
-	StaticAssertStmt(CODE_NOT_FACT == 1 && CODE_ALL == 2 && CODE_ANY == 3 && FACT_STATE_UNKNOWN == 2,
-					 "a code's second bit is that of groups, a state's that of the unknown");
-	return (is_group | (state ^ code) | state >> 1) & 1;
+	return next_that_holds(matcher, device, candidate, end);
 }
 
 /*
@@ -651,6 +579,12 @@ code_holds(Matcher *matcher, Code code, const Device *device)
 	if (kind <= CODE_NOT_FACT)
 		return fact_is(matcher, CODE_VALUE(code), kind == CODE_FACT, device);
 	return group_holds(matcher, &matcher->words[CODE_VALUE(code)], device);
+}
+
+bool
+matcher_code_holds(Matcher *matcher, Code code, const Device *device)
+{
+	return code_holds(matcher, code, device);
 }
 
 /*

@@ -83,25 +83,23 @@ extern int	matcher_winner(Matcher *matcher, const char *device_id, int device_id
 extern int	matcher_all(Matcher *matcher, const char *device_id, int device_id_length,
 						JsonbContainer *tags, const int **slots);
 
-/* what a change of a device's tags changes */
-typedef struct MatcherDifference
-{
-	int			winner_before;	/* -1: none */
-	int			winner;			/* with the new tags; -1: none */
-	int			lost_count;
-	const int  *lost;			/* targeted it with the old tags and no longer do */
-	int			gained_count;
-	const int  *gained;			/* do now and did not */
-} MatcherDifference;
-
 /*
- * matcher_difference: what of matcher_winner() and matcher_all() differs
- * between two states of a device's tags; NULL: it is not there, and nothing
- * targets it.  The lists are by rank, and valid as those of matcher_all().
+ * Counting how many of many devices each deployment targets.  Between begin
+ * and end the matcher is not patched.
+ *
+ * matcher_count_device: add (sign 1) a device, or take one away (-1).  Returns
+ * the slot of its winner, -1 where none targets it.  At the cost of the facts
+ * that are true of it, and of those that target it by more than one fact.
+ *
+ * matcher_count_end: for each slot the devices that were added, less those
+ * that were taken away; palloc'd.
  */
-extern void matcher_difference(Matcher *matcher, const char *device_id, int device_id_length,
-							   JsonbContainer *before, JsonbContainer *after,
-							   MatcherDifference *difference);
+typedef struct MatcherCount MatcherCount;
+
+extern MatcherCount *matcher_count_begin(Matcher *matcher);
+extern int	matcher_count_device(MatcherCount *count, const char *device_id, int device_id_length,
+								 JsonbContainer *tags, int sign);
+extern int64 *matcher_count_end(MatcherCount *count);
 
 /* bytes that the matcher holds */
 extern Size matcher_size(Matcher *matcher);

@@ -360,6 +360,7 @@ lay_out_postings(Build *build)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the target conditions are too large to be compiled")));
+	matcher->posting_count = build->count;
 	matcher->postings = MemoryContextAllocHuge(matcher->context, build->count * sizeof(Posting));
 	for (uint32 i = 0; i < matcher->fact_count; i++)
 	{

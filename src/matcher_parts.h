@@ -3,9 +3,10 @@
  * matcher_parts.h
  *	  What a matcher is made of.
  *
- * Four files know it: matcher_build.c has the deployments, in slots;
+ * Five files know it: matcher_build.c has the deployments, in slots;
  * matcher_compile.c makes postings and programs of their conditions;
- * matcher_facts.c keeps what the conditions ask of a device; matcher.c asks.
+ * matcher_facts.c keeps what the conditions ask of a device; matcher.c asks;
+ * matcher_count.c counts over many devices.
  *
  * A *fact* is something that a device is or is not, whatever deployment asks:
  * tags.env is 'prod'.  A condition is a Boolean *code* over facts, and is
@@ -231,7 +232,7 @@ struct Matcher
 
 	/* postings */
 	Posting    *postings;		/* built, the facts' lists */
-	uint32		posting_count;
+	uint32		posting_count;	/* of these */
 	AddedPostings *lists;		/* from number 1 on */
 	uint32		list_count;
 	uint32		list_limit;
@@ -267,11 +268,10 @@ struct Matcher
 	uint32		cursor_limit;
 	int		   *targeting;		/* what matcher_all returned last */
 	uint32		targeting_limit;
-	int		   *lost;			/* what matcher_difference returned last, beside targeting */
-	uint32		lost_limit;
 	int		   *merged;			/* what targeting is merged into */
 	uint32		merged_limit;
 	uint64	   *marks;			/* a bit for each built slot, all 0 but while it is used */
+	struct Counted *counted;	/* the built postings, to be counted (matcher_count.c); NULL: not yet */
 	uint32	   *runs;			/* where in targeting each list's begin */
 	uint32		run_limit;
 };
@@ -337,8 +337,28 @@ extern bool facts_is(const Matcher *matcher, uint32 number, const FactKey *key);
 extern uint32 facts_find(const Matcher *matcher, const FactKey *key);
 extern uint32 facts_prefix_length(int bit);
 
-/* the first step of asking (matcher.c), apart only to be measured */
+/* the steps of asking (matcher.c) */
 extern void matcher_look_up(Matcher *matcher, const Device *device);
+extern int	matcher_first_that_holds(Matcher *matcher, const Device *device);
+extern const Posting *matcher_next_that_holds(Matcher *matcher, const Device *device,
+											  const Posting *candidate, const Posting *end);
+
+extern bool matcher_code_holds(Matcher *matcher, Code code, const Device *device);
+
+/*
+ * Of the states of facts; 0: the code does not hold.  1: it does, or that is
+ * not to be seen by one state.
+ */
+static inline uint8
+matcher_may_hold(const uint8 *states, Code code)
+{
+	uint32		is_group = code >> 1 & 1;
+	uint8		state = states[is_group ? FACT_ALWAYS : CODE_VALUE(code)];
+
+	StaticAssertStmt(CODE_NOT_FACT == 1 && CODE_ALL == 2 && CODE_ANY == 3 && FACT_STATE_UNKNOWN == 2,
+					 "a code's second bit is that of groups, a state's that of the unknown");
+	return (is_group | (state ^ code) | state >> 1) & 1;
+}
 
 /* a posting to file: called for each */
 typedef void (*PostingVisitor) (void *arg, uint32 fact, Code first, Code second);

@@ -50,8 +50,10 @@ typedef struct Settlement
 	Matcher    *matcher;		/* of the deployments of this step */
 	int			count;			/* of its slots */
 	Tally	   *tallies;		/* by slot: what is added to the counts, or the counts */
+	TallyDevices fleet;			/* while the whole fleet is counted */
 	TableWriter *assignments;	/* while winners are written */
 	int64		reported;		/* the newest revision that a device has reported */
+	int64		assigned;		/* devices of the fleet that had a row of assignment */
 	uint64		devices;		/* that were looked at */
 	uint64		rows;			/* that were written */
 } Settlement;
@@ -172,14 +174,26 @@ settle_anew(void *arg, const SettledDevice *device)
 	Settlement *settlement = arg;
 	SettledDevice anew = *device;
 	text	   *device_id = DatumGetTextPP(device->device_id);
-	int			rank;
+	int			slot = tally_device(&settlement->fleet, VARDATA_ANY(device_id),
+									VARSIZE_ANY_EXHDR(device_id), &device->now, 1);
 
-	rank = tally_device(settlement->tallies, settlement->matcher, VARDATA_ANY(device_id),
-						VARSIZE_ANY_EXHDR(device_id), &device->now, 1);
-	anew.winner = rank < 0 ? NULL : matcher_deployment_id(settlement->matcher, rank);
+	anew.winner = slot < 0 ? NULL : matcher_deployment_id(settlement->matcher, slot);
 	anew.winner_since = same_winner(device->assignment.deployment_id, anew.winner) ?
 		device->assignment.assigned_at : GetCurrentTransactionStartTimestamp();
+	settlement->assigned += device->assignment.deployment_id != NULL;
 	settle_unsettled(settlement, &anew);
+}
+
+/* How many devices had a row of assignment, in the fleet or not? */
+static int64
+count_assignments(Settlement *settlement)
+{
+	static SPIPlanPtr plan = NULL;
+	bool		isnull;
+
+	owner_plan(&plan, "SELECT pg_catalog.count(*) FROM twinset.assignment", 0, NULL);
+	owner_execute(plan, NULL, settlement->snapshot, InvalidSnapshot);
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 }
 
 /* Delete derived rows of what is not there any more. */
@@ -188,14 +202,17 @@ remove_rest(Settlement *settlement)
 {
 	static SPIPlanPtr tally_plan = NULL;
 	static SPIPlanPtr assignment_plan = NULL;
+	uint64		rows;
 
 	owner_plan(&tally_plan, "DELETE FROM twinset.tally AS t WHERE NOT EXISTS"
 			   " (SELECT FROM twinset.deployment AS d WHERE d.deployment_id = t.deployment_id)", 0, NULL);
 	owner_plan(&assignment_plan, "DELETE FROM twinset.assignment AS a WHERE NOT EXISTS"
 			   " (SELECT FROM twinset.twin AS t WHERE t.device_id = a.device_id"
 			   " AND t.iot_edge AND t.retired_at IS NULL)", 0, NULL);
-	return owner_execute(tally_plan, NULL, settlement->snapshot, InvalidSnapshot) +
-		owner_execute(assignment_plan, NULL, settlement->snapshot, InvalidSnapshot);
+	rows = owner_execute(tally_plan, NULL, settlement->snapshot, InvalidSnapshot);
+	if (count_assignments(settlement) > settlement->assigned)
+		rows += owner_execute(assignment_plan, NULL, settlement->snapshot, InvalidSnapshot);
+	return rows;
 }
 
 uint64
@@ -219,7 +236,9 @@ settle_everything(uint64 *devices)
 			settlement_note_revision(matcher_revision(settlement.matcher, slot));
 	}
 	settlement.assignments = table_writer_begin("assignment");
+	settlement.fleet = tally_devices_begin(settlement.matcher, settlement.tallies);
 	settlement.devices = fleet_visit(NIL, settle_anew, &settlement);
+	tally_devices_end(&settlement.fleet);
 	settlement.rows += table_writer_end(settlement.assignments);
 	settlement_note_revision(settlement.reported);
 

@@ -32,43 +32,56 @@ tally_won(Tally *tally, int64 revision, const DeviceState *state, int sign)
 }
 
 void
-tally_winner(Tally *tallies, Matcher *matcher, int rank, const DeviceState *state, int sign)
+tally_winner(Tally *tallies, Matcher *matcher, int slot, const DeviceState *state, int sign)
 {
-	if (rank >= 0)
-		tally_won(&tallies[rank], matcher_revision(matcher, rank), state, sign);
+	if (slot >= 0)
+		tally_won(&tallies[slot], matcher_revision(matcher, slot), state, sign);
+}
+
+TallyDevices
+tally_devices_begin(Matcher *matcher, Tally *tallies)
+{
+	return (TallyDevices) {matcher, tallies, matcher_count_begin(matcher)};
 }
 
 int
-tally_device(Tally *tallies, Matcher *matcher, const char *device_id, int device_id_length,
+tally_device(TallyDevices *devices, const char *device_id, int device_id_length,
 			 const DeviceState *state, int sign)
 {
-	const int  *ranks;
-	int			count;
+	int			winner;
 
 	if (!state->live)
 		return -1;
-	count = matcher_all(matcher, device_id, device_id_length, state->tags, &ranks);
-	if (count == 0)
-		return -1;
-	for (int i = 0; i < count; i++)
-		tallies[ranks[i]].target += sign;
-	tally_winner(tallies, matcher, ranks[0], state, sign);
-	return ranks[0];
+	winner = matcher_count_device(devices->targets, device_id, device_id_length, state->tags, sign);
+	tally_winner(devices->tallies, devices->matcher, winner, state, sign);
+	return winner;
 }
 
 int
-tally_change(Tally *tallies, Matcher *matcher, const char *device_id, int device_id_length,
+tally_change(TallyDevices *devices, const char *device_id, int device_id_length,
 			 const DeviceState *before, const DeviceState *now)
 {
-	MatcherDifference difference;
+	int			winner;
 
-	matcher_difference(matcher, device_id, device_id_length, before->live ? before->tags : NULL,
-					   now->live ? now->tags : NULL, &difference);
-	for (int i = 0; i < difference.lost_count; i++)
-		tallies[difference.lost[i]].target--;
-	for (int i = 0; i < difference.gained_count; i++)
-		tallies[difference.gained[i]].target++;
-	tally_winner(tallies, matcher, difference.winner_before, before, -1);
-	tally_winner(tallies, matcher, difference.winner, now, 1);
-	return difference.winner;
+	if (!before->live || !now->live || before->tags != now->tags)
+	{
+		(void) tally_device(devices, device_id, device_id_length, before, -1);
+		return tally_device(devices, device_id, device_id_length, now, 1);
+	}
+
+	/* only its report: what targets it stays */
+	winner = matcher_winner(devices->matcher, device_id, device_id_length, now->tags);
+	tally_winner(devices->tallies, devices->matcher, winner, before, -1);
+	tally_winner(devices->tallies, devices->matcher, winner, now, 1);
+	return winner;
+}
+
+void
+tally_devices_end(TallyDevices *devices)
+{
+	int64	   *targets = matcher_count_end(devices->targets);
+
+	for (int slot = 0; slot < matcher_slots(devices->matcher); slot++)
+		devices->tallies[slot].target += targets[slot];
+	pfree(targets);
 }

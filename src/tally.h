@@ -47,26 +47,39 @@ typedef struct DeviceState
 extern void tally_won(Tally *tally, int64 revision, const DeviceState *state, int sign);
 
 /*
- * tally_winner: the same to the winner's counts by its rank; nothing where that
+ * tally_winner: the same to the winner's counts by its slot; nothing where that
  * is -1.
  */
-extern void tally_winner(Tally *tallies, Matcher *matcher, int rank,
+extern void tally_winner(Tally *tallies, Matcher *matcher, int slot,
 						 const DeviceState *state, int sign);
 
 /*
- * tally_device: the same for all deployments that target the device.  Returns
- * the winner's rank, -1 where there is none.
+ * Adding up what many devices add.  Between begin and end the matcher is not
+ * patched; the tallies, by its slots, are complete at the end.
  */
-extern int	tally_device(Tally *tallies, Matcher *matcher,
-						 const char *device_id, int device_id_length,
+typedef struct TallyDevices
+{
+	Matcher    *matcher;
+	Tally	   *tallies;
+	MatcherCount *targets;
+} TallyDevices;
+
+extern TallyDevices tally_devices_begin(Matcher *matcher, Tally *tallies);
+
+/*
+ * tally_device: add (sign 1) or take away (-1) what a device in this state
+ * adds.  Returns its winner's slot, -1 where there is none.
+ */
+extern int	tally_device(TallyDevices *devices, const char *device_id, int device_id_length,
 						 const DeviceState *state, int sign);
 
 /*
- * tally_change: add what the device adds now, and take away what it did
- * before.  Returns the rank of the winner now, -1 where there is none.
+ * tally_change: add what a device adds now, and take away what it did before.
+ * Returns the slot of the winner now, -1 where there is none.
  */
-extern int	tally_change(Tally *tallies, Matcher *matcher,
-						 const char *device_id, int device_id_length,
+extern int	tally_change(TallyDevices *devices, const char *device_id, int device_id_length,
 						 const DeviceState *before, const DeviceState *now);
+
+extern void tally_devices_end(TallyDevices *devices);
 
 #endif							/* TWINSET_TALLY_H */

@@ -89,7 +89,8 @@ typedef struct UnsettledDevice
 typedef struct UnsettledScan
 {
 	DeploymentsAsked *asked;
-	Tally	   *tallies;		/* or NULL */
+	bool		tallied;		/* is it counted? */
+	TallyDevices tally;			/* then: by what */
 	DeviceVisitor visitor;		/* or NULL */
 	void	   *arg;			/* the visitor's */
 	DeviceTable twins;
@@ -287,17 +288,16 @@ match(UnsettledScan *scan)
 {
 	UnsettledDevice *current = &scan->current;
 	SettledDevice *device = &current->device;
-	text	   *device_id = DatumGetTextPP(device->device_id);
+	text	   *id = DatumGetTextPP(device->device_id);
+	int			slot;
 
-	if (scan->tallies == NULL)
-		device->winner = device->now.live ? winner_of_tags(scan, device->now.tags) : NULL;
-	else
+	if (!scan->tallied)
 	{
-		int			rank = tally_change(scan->tallies, scan->asked->matcher, VARDATA_ANY(device_id),
-										VARSIZE_ANY_EXHDR(device_id), &current->before, &device->now);
-
-		device->winner = rank < 0 ? NULL : matcher_deployment_id(scan->asked->matcher, rank);
+		device->winner = device->now.live ? winner_of_tags(scan, device->now.tags) : NULL;
+		return;
 	}
+	slot = tally_change(&scan->tally, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), &current->before, &device->now);
+	device->winner = slot < 0 ? NULL : matcher_deployment_id(scan->asked->matcher, slot);
 }
 
 /* All entries of the device have been read. */
@@ -500,7 +500,7 @@ uint64
 unsettled_visit(DeploymentsAsked *asked, Tally *tallies, DeviceSet *set,
 				DeviceVisitor visitor, void *arg)
 {
-	UnsettledScan scan = {.asked = asked,.tallies = tallies,.visitor = visitor,.arg = arg};
+	UnsettledScan scan = {.asked = asked,.tallied = tallies != NULL,.visitor = visitor,.arg = arg};
 	Snapshot	snapshot = GetActiveSnapshot();
 	Relation	log = table_open(settlement_table("change"), AccessShareLock);
 	Tuplesortstate *sort = sort_entries(snapshot, set, RelationGetDescr(log));
@@ -512,6 +512,8 @@ unsettled_visit(DeploymentsAsked *asked, Tally *tallies, DeviceSet *set,
 	scan.assignments = open_table("assignment", snapshot);
 	scan.per_device = AllocSetContextCreate(CurrentMemoryContext, "twinset unsettled device",
 											ALLOCSET_DEFAULT_SIZES);
+	if (scan.tallied)
+		scan.tally = tally_devices_begin(asked->matcher, tallies);
 
 	caller = MemoryContextSwitchTo(scan.per_device);
 	while (tuplesort_gettupleslot(sort, true, false, entry, NULL))
@@ -522,6 +524,8 @@ unsettled_visit(DeploymentsAsked *asked, Tally *tallies, DeviceSet *set,
 	finish_device(&scan);
 	MemoryContextSwitchTo(caller);
 
+	if (scan.tallied)
+		tally_devices_end(&scan.tally);
 	MemoryContextDelete(scan.per_device);
 	close_table(&scan.twins);
 	close_table(&scan.reports);

@@ -10,7 +10,7 @@ SELECT setseed(0.5) \g /dev/null
 CREATE FUNCTION matcher_bench(conditions target_condition[], device_ids text[], tags jsonb[], rounds integer,
 							  OUT build_ms float8, OUT bytes float8, OUT look_up float8, OUT lists float8,
 							  OUT winner float8, OUT won float8, OUT "all" float8, OUT matches float8,
-							  OUT difference float8, OUT differences float8, OUT patch float8, OUT patched_all float8)
+							  OUT count float8, OUT counted float8, OUT patch float8, OUT patched_all float8)
 LANGUAGE c VOLATILE STRICT AS :'module', 'matcher_bench';
 
 CREATE TABLE condition (workload text, n integer, condition target_condition);
@@ -110,7 +110,7 @@ SELECT 'worst', 'd' || n, jsonb_build_object('a', CASE WHEN n % 2 = 0 THEN 'x' E
 FROM generate_series(1, 100) AS n;
 
 \pset footer off
-\echo 'winner, all, difference: from the tags; match: without looking the facts up; bytes: a deployment; patch: of one'
+\echo 'winner, all, count: from the tags; match: without looking the facts up; bytes: a deployment; patch: of one'
 WITH sizes AS (
 	SELECT workload, size FROM unnest('{attributes,fleet}'::text[]) AS workload, unnest(:'sizes'::integer[]) AS size
 ), devices AS (
@@ -118,7 +118,7 @@ WITH sizes AS (
 )
 SELECT workload, size AS deployments, matches::numeric(10, 1), look_up::numeric(10, 2), winner::numeric(10, 2),
 	(winner - look_up)::numeric(10, 2) AS match_winner, "all"::numeric(10, 2), ("all" - look_up)::numeric(10, 2) AS match_all,
-	difference::numeric(10, 2), patch::numeric(10, 2), patched_all::numeric(10, 2), bytes::numeric(10, 1), build_ms::numeric(10, 1)
+	count::numeric(10, 2), patch::numeric(10, 2), patched_all::numeric(10, 2), bytes::numeric(10, 1), build_ms::numeric(10, 1)
 FROM sizes JOIN devices USING (workload),
 	LATERAL (SELECT array_agg(condition) AS conditions FROM condition
 			 WHERE condition.workload = sizes.workload AND n <= size) AS c,

@@ -164,11 +164,30 @@ matcher_test_answers(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* The slots that so many devices more target than did. */
+static Datum
+ids_counted(Matcher *matcher, const int64 *targets, int64 devices)
+{
+	int		   *slots = palloc(sizeof(int) * Max(matcher_slots(matcher), 1));
+	int			count = 0;
+
+	for (int slot = 0; slot < matcher_slots(matcher); slot++)
+	{
+		if (Abs(targets[slot]) > 1)
+			elog(ERROR, "one device was counted " INT64_FORMAT " times", targets[slot]);
+		if (targets[slot] == devices)
+			slots[count++] = slot;
+	}
+	return ids_of(matcher, slots, count);
+}
+
 /*
  * matcher_test_differences(the same but for device_ids text[], before jsonb[], after jsonb[])
  *		-> setof (device integer, winner_before text, winner text, lost text[], gained text[])
  *
- * For each device in turn; NULL tags: it is not there.
+ * For each device in turn, with what it was taken from the counts and what it
+ * is added; NULL tags: it is not there.  All of them counted at once are the
+ * sum.
  */
 Datum
 matcher_test_differences(PG_FUNCTION_ARGS)
@@ -178,30 +197,46 @@ matcher_test_differences(PG_FUNCTION_ARGS)
 	Elements	device_ids = elements_of(PG_GETARG_ARRAYTYPE_P(4));
 	Elements	before = elements_of(PG_GETARG_ARRAYTYPE_P(5));
 	Elements	after = elements_of(PG_GETARG_ARRAYTYPE_P(6));
+	MatcherCount *all = matcher_count_begin(matcher);
+	int64	   *sum = palloc0(sizeof(int64) * Max(matcher_slots(matcher), 1));
+	int64	   *counted;
 
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < device_ids.count; i++)
 	{
 		text	   *id = DatumGetTextPP(device_ids.values[i]);
-		MatcherDifference difference;
+		MatcherCount *count = matcher_count_begin(matcher);
 		Datum		values[5];
-		bool		nulls[5] = {false};
+		bool		nulls[5] = {false, true, true};
 
-		matcher_difference(matcher, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id),
-						   before.nulls[i] ? NULL : &DatumGetJsonbP(before.values[i])->root,
-						   after.nulls[i] ? NULL : &DatumGetJsonbP(after.values[i])->root,
-						   &difference);
 		values[0] = Int32GetDatum(i + 1);
-		nulls[1] = difference.winner_before < 0;
-		if (!nulls[1])
-			values[1] = id_of(matcher, difference.winner_before);
-		nulls[2] = difference.winner < 0;
-		if (!nulls[2])
-			values[2] = id_of(matcher, difference.winner);
-		values[3] = ids_of(matcher, difference.lost, difference.lost_count);
-		values[4] = ids_of(matcher, difference.gained, difference.gained_count);
+		for (int side = 0; side < 2; side++)
+		{
+			Elements   *tags = side == 0 ? &before : &after;
+			JsonbContainer *container;
+			int			winner;
+
+			if (tags->nulls[i])
+				continue;
+			container = &DatumGetJsonbP(tags->values[i])->root;
+			winner = matcher_count_device(count, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), container,
+										  side == 0 ? -1 : 1);
+			(void) matcher_count_device(all, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), container,
+										side == 0 ? -1 : 1);
+			nulls[1 + side] = winner < 0;
+			if (winner >= 0)
+				values[1 + side] = id_of(matcher, winner);
+		}
+		counted = matcher_count_end(count);
+		for (int slot = 0; slot < matcher_slots(matcher); slot++)
+			sum[slot] += counted[slot];
+		values[3] = ids_counted(matcher, counted, -1);
+		values[4] = ids_counted(matcher, counted, 1);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
+	counted = matcher_count_end(all);
+	if (memcmp(counted, sum, sizeof(int64) * matcher_slots(matcher)) != 0)
+		elog(ERROR, "the sum over all devices is not that over each");
 	matcher_free(matcher);
 	return (Datum) 0;
 }
@@ -230,19 +265,19 @@ matcher_test_growth(PG_FUNCTION_ARGS)
 	caller = MemoryContextSwitchTo(context);
 	for (int round = 0; round < 10; round++)
 	{
+		MatcherCount *count = matcher_count_begin(matcher);
+
 		for (int i = 0; i < device_ids.count; i++)
 		{
 			text	   *id = (text *) DatumGetPointer(device_ids.values[i]);
 			JsonbContainer *container = &((Jsonb *) DatumGetPointer(tags.values[i]))->root;
 			const int  *ranks;
-			MatcherDifference difference;
 
 			(void) matcher_winner(matcher, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), container);
 			(void) matcher_all(matcher, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), container, &ranks);
-			matcher_difference(matcher, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), container,
-							   &((Jsonb *) DatumGetPointer(tags.values[(i + 1) % tags.count]))->root,
-							   &difference);
+			(void) matcher_count_device(count, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), container, 1);
 		}
+		pfree(matcher_count_end(count));
 		last = matcher_size(matcher) + MemoryContextMemAllocated(context, true);
 		if (round == 0)
 			first = last;
@@ -321,6 +356,24 @@ patch_at_random(Patched *patched, pg_prng_state *random, bool all)
 	memcpy(patched->in, in, patched->count);
 }
 
+/* In how much does it count otherwise than these slots, once each? */
+static int
+count_otherwise(Matcher *matcher, text *id, JsonbContainer *tags, const int *slots, int found)
+{
+	MatcherCount *count = matcher_count_begin(matcher);
+	int			differences = 0;
+	int64	   *counted;
+	int		   *expected = memcpy(palloc(sizeof(int) * (found + 1)), slots, sizeof(int) * found);
+
+	(void) matcher_count_device(count, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), tags, 1);
+	counted = matcher_count_end(count);
+	for (int i = 0; i < found; i++)
+		counted[expected[i]]--;
+	for (int slot = 0; slot < matcher_slots(matcher); slot++)
+		differences += counted[slot] != 0;
+	return differences;
+}
+
 /* In how much does the matcher answer otherwise than a new one? */
 static int
 compare_with_new(Patched *patched, text *id, JsonbContainer *tags)
@@ -361,6 +414,7 @@ compare_with_new(Patched *patched, text *id, JsonbContainer *tags)
 	for (int i = 0; i < Min(found, new_found); i++)
 		differences += strcmp(matcher_deployment_id(patched->matcher, slots[i]),
 							  matcher_deployment_id(new, new_slots[i])) != 0;
+	differences += count_otherwise(patched->matcher, id, tags, slots, found);
 	matcher_free(new);
 	return differences;
 }
