@@ -15,6 +15,7 @@
 
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_collation.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -94,18 +95,25 @@ same_for_settling(TupleTableSlot *before, TupleTableSlot *after)
 	return true;
 }
 
-static void
-note_change(TupleTableSlot *before, TupleTableSlot *after)
+static Datum
+id_of(TupleTableSlot *row)
 {
 	bool		isnull;
 
+	return slot_getattr(row, Anum_deployment_deployment_id, &isnull);
+}
+
+static void
+note_change(TupleTableSlot *before, TupleTableSlot *after)
+{
 	if (before != NULL && after != NULL && same_for_settling(before, after))
 		return;
 	if (before != NULL)
-		note_image(before, slot_getattr(before, Anum_deployment_deployment_id, &isnull));
-	/* an id that was there before is noted as it was: the first image counts */
-	if (after != NULL)
-		note_image(NULL, slot_getattr(after, Anum_deployment_deployment_id, &isnull));
+		note_image(before, id_of(before));
+	/* one id for good; but who applies rows of another server's is not told so */
+	if (after != NULL &&
+		(before == NULL || !DatumGetBool(DirectFunctionCall2Coll(texteq, C_COLLATION_OID, id_of(before), id_of(after)))))
+		note_image(NULL, id_of(after));
 }
 
 /* Note all deployments that there are. */
@@ -194,10 +202,7 @@ twinset_settle_deployments(PG_FUNCTION_ARGS)
 	/* of several statements that wrote one deployment any can close first: all note what it was before them */
 	while (transition_next(trigger, before, after))
 	{
-		bool		isnull;
-		Datum		deployment_id = slot_getattr(before ? before : after, Anum_deployment_deployment_id, &isnull);
-
-		note_change(row_before(lookup, deployment_id), after);
+		note_change(row_before(lookup, id_of(before ? before : after)), after);
 	}
 	transition_end(before);
 	transition_end(after);

@@ -110,6 +110,13 @@ patch(List *ids, const MatcherDeployment *deployments, int count)
 	matcher_patch(kept.matcher, removed, removed_count, deployments, count);
 }
 
+/* So few that the matcher is patched, rather than all compiled? */
+static bool
+are_few(int deployments)
+{
+	return deployments <= Max(matcher_slots(kept.matcher) / PATCHED_SHARE, FEW_PATCHED);
+}
+
 /* Patch the matcher for the active snapshot; false: compile it. */
 static bool
 bring_to(int64 version)
@@ -150,7 +157,7 @@ bring_to(int64 version)
 		ids = add_id(seen, ids, one->deployment_id);
 	}
 	hash_destroy(seen);
-	if (list_length(ids) > Max(matcher_slots(kept.matcher) / PATCHED_SHARE, FEW_PATCHED))
+	if (!are_few(list_length(ids)))
 		return false;
 
 	deployments = deployments_read(ids, &count);
@@ -202,6 +209,37 @@ kept_matcher_at_hand(void)
 		kept.matcher : NULL;
 }
 
+/* A matcher of the deployments, but these as they were, that nobody keeps. */
+static Matcher *
+compile_before(List *images)
+{
+	HASHCTL		control = {.keysize = DEPLOYMENT_ID_SIZE,.entrysize = DEPLOYMENT_ID_SIZE,.hcxt = CurrentMemoryContext};
+	HTAB	   *changed = hash_create("twinset changed deployments", list_length(images), &control,
+									  HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	int			count;
+	int			rest = 0;
+	MatcherDeployment *deployments = deployments_read_all(&count);
+	MatcherDeployment *were = MemoryContextAllocHuge(CurrentMemoryContext,
+													 sizeof(MatcherDeployment) * ((Size) count + list_length(images)));
+	ListCell   *cell;
+
+	foreach(cell, images)
+	{
+		DeploymentImage *image = lfirst(cell);
+
+		(void) hash_search(changed, image->was.deployment_id, HASH_ENTER, NULL);
+		if (image->existed)
+			were[rest++] = image->was;
+	}
+	for (int i = 0; i < count; i++)
+	{
+		if (hash_search(changed, deployments[i].deployment_id, HASH_FIND, NULL) == NULL)
+			were[rest++] = deployments[i];
+	}
+	hash_destroy(changed);
+	return matcher_build(CurrentMemoryContext, were, rest);
+}
+
 Matcher *
 kept_matcher_before(List *images)
 {
@@ -212,6 +250,8 @@ kept_matcher_before(List *images)
 	ListCell   *cell;
 	int			count = 0;
 
+	if (!are_few(list_length(images)))
+		return compile_before(images);
 	foreach(cell, images)
 	{
 		DeploymentImage *image = lfirst(cell);
@@ -223,13 +263,6 @@ kept_matcher_before(List *images)
 		ids = lappend(ids, one->deployment_id);
 		if (image->existed)
 			was[count++] = image->was;
-	}
-	if (list_length(patches) > MAX_REMEMBERED)
-	{
-		/* so many that all are compiled anew next time */
-		DeploymentVersion any = {.version = NO_VERSION};
-
-		patches = list_make1(&any);
 	}
 	kept.version = 0;
 	remember(patches);
