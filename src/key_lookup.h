@@ -33,6 +33,13 @@ extern KeyLookup *key_lookup_begin_by(Relation table, Oid index, ScanDirection d
 									  Snapshot snapshot);
 
 /*
+ * key_lookup_begin_ascending: likewise by the primary key, where each key that
+ * is asked for is larger than the one before, and most of the table's are.
+ * Cost of all of them: one scan of the table in the index's order.
+ */
+extern KeyLookup *key_lookup_begin_ascending(Relation table, Snapshot snapshot);
+
+/*
  * key_lookup: the (first) row with this key, NULL where there is none.  The
  * slot is good until the next look-up.  Cost: one index scan.
  */

@@ -34,6 +34,7 @@
 #include "catalog/pg_operator.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "optimizer/plancat.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -47,6 +48,9 @@
 #include "settlement.h"
 #include "tables.h"
 #include "unsettled.h"
+
+/* of a table of up to so many times as many rows as are looked up, all are read */
+#define MANY_DEVICES	3
 
 /* an entry's place among those of its device's twin, or of its report */
 typedef struct EntryPlace
@@ -456,8 +460,9 @@ unsettled_any(void)
 	return change_scan_any();
 }
 
+/* The entries, sorted; *count is how many there are. */
 static Tuplesortstate *
-sort_entries(Snapshot snapshot, DeviceSet *set, TupleDesc desc)
+sort_entries(Snapshot snapshot, DeviceSet *set, TupleDesc desc, uint64 *count)
 {
 	AttrNumber	columns[] = {Anum_change_device_id, Anum_change_ordinal};
 	Oid			operators[] = {TextLessOperator, Int8LessOperator};
@@ -469,23 +474,33 @@ sort_entries(Snapshot snapshot, DeviceSet *set, TupleDesc desc)
 	ChangeScan *entries = change_scan_begin(snapshot);
 	TupleTableSlot *entry;
 
+	*count = 0;
 	while ((entry = change_scan_next(entries)) != NULL)
 	{
-		if (set == NULL || in_set(set, entry))
-			tuplesort_puttupleslot(sort, entry);
+		if (set != NULL && !in_set(set, entry))
+			continue;
+		tuplesort_puttupleslot(sort, entry);
+		++*count;
 	}
 	change_scan_end(entries);
 	tuplesort_performsort(sort);
 	return sort;
 }
 
+/* Open a table in which so many devices are looked up, in the order of their ids. */
 static DeviceTable
-open_table(const char *name, Snapshot snapshot)
+open_table(const char *name, Snapshot snapshot, uint64 devices)
 {
 	DeviceTable table;
+	BlockNumber pages;
+	double		rows;
+	double		all_visible;
 
 	table.relation = table_open(settlement_table(name), AccessShareLock);
-	table.rows = key_lookup_begin(table.relation, snapshot);
+	estimate_rel_size(table.relation, NULL, &pages, &rows, &all_visible);
+	table.rows = rows < (double) devices * MANY_DEVICES ?
+		key_lookup_begin_ascending(table.relation, snapshot) :
+		key_lookup_begin(table.relation, snapshot);
 	return table;
 }
 
@@ -503,13 +518,14 @@ unsettled_visit(DeploymentsAsked *asked, Tally *tallies, DeviceSet *set,
 	UnsettledScan scan = {.asked = asked,.tallied = tallies != NULL,.visitor = visitor,.arg = arg};
 	Snapshot	snapshot = GetActiveSnapshot();
 	Relation	log = table_open(settlement_table("change"), AccessShareLock);
-	Tuplesortstate *sort = sort_entries(snapshot, set, RelationGetDescr(log));
+	uint64		count;
+	Tuplesortstate *sort = sort_entries(snapshot, set, RelationGetDescr(log), &count);
 	TupleTableSlot *entry = MakeSingleTupleTableSlot(RelationGetDescr(log), &TTSOpsMinimalTuple);
 	MemoryContext caller;
 
-	scan.twins = open_table("twin", snapshot);
-	scan.reports = open_table("report", snapshot);
-	scan.assignments = open_table("assignment", snapshot);
+	scan.twins = open_table("twin", snapshot, count);
+	scan.reports = open_table("report", snapshot, count);
+	scan.assignments = open_table("assignment", snapshot, count);
 	scan.per_device = AllocSetContextCreate(CurrentMemoryContext, "twinset unsettled device",
 											ALLOCSET_DEFAULT_SIZES);
 	if (scan.tallied)
