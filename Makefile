@@ -14,7 +14,8 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 # The order matters: a part uses only what stands in parts before it.
 SQL_PARTS = $(addprefix sql/, \
 	encoding.sql condition.sql manifest.sql rules.sql tables.sql settled.sql triggers.sql \
-	winners.sql views.sql functions.sql verify.sql)
+	winners.sql views.sql functions.sql \
+	manifest_difference.sql device.sql verify.sql)
 
 DATA_built = twinset--$(EXTVERSION).sql
 EXTRA_CLEAN = twinset--*.sql test/results
