@@ -27,74 +27,20 @@ COMMENT ON FUNCTION twinset.set_tags(text, jsonb) IS
 	'merges a JSON merge patch (null removes a key) into a device''s tags; returns the new tags';
 REVOKE ALL ON FUNCTION twinset.set_tags(text, jsonb) FROM PUBLIC;
 
--- Cost: two look-ups by key, and the device matched.
+-- Cost: four look-ups by key; a device whose twin changed since the last settlement is matched.
 CREATE FUNCTION twinset.device_manifest(device_id text, known_revision bigint DEFAULT NULL)
 RETURNS TABLE (deployment_id text, revision bigint, content jsonb)
-LANGUAGE plpgsql STABLE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
-BEGIN
-	IF device_manifest.device_id IS NULL THEN
-		RAISE EXCEPTION 'null value not allowed' USING ERRCODE = '22004',
-			DETAIL = 'device_manifest() needs a device_id.';
-	END IF;
-	RETURN QUERY
-	SELECT d.deployment_id, d.revision, twinset.delivered(d.content)
-	FROM twinset.twin AS t
-	JOIN twinset.deployment AS d ON d.deployment_id = twinset.winner_of(t.device_id, t.tags)
-	WHERE t.device_id = device_manifest.device_id AND t.iot_edge AND t.retired_at IS NULL
-		AND d.revision IS DISTINCT FROM known_revision;
-END $$;
+LANGUAGE c STABLE ROWS 1 AS 'MODULE_PATHNAME', 'twinset_device_manifest';
 
 COMMENT ON FUNCTION twinset.device_manifest(text, bigint) IS
 	'what a device should run now; no row: the known revision is the current one, no deployment applies, or the device is unknown';
 REVOKE ALL ON FUNCTION twinset.device_manifest(text, bigint) FROM PUBLIC;
 
--- Cost: the device's twin locked for a moment (FOR KEY SHARE), one row of report written, the device
--- matched.
+-- Cost: as device_manifest(), one row of report written, and one of the log where the revision or the
+-- code is another than before.
 CREATE FUNCTION twinset.report_status(device_id text, revision bigint, code integer, description text DEFAULT NULL,
 	modules jsonb DEFAULT NULL, reported_at timestamptz DEFAULT pg_catalog.now()) RETURNS text
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	newest bigint;
-	status text;
-BEGIN
-	IF report_status.device_id IS NULL OR report_status.revision IS NULL OR report_status.code IS NULL THEN
-		RAISE EXCEPTION 'null value not allowed' USING ERRCODE = '22004',
-			DETAIL = 'report_status() needs a device_id, a revision and a code.';
-	ELSIF jsonb_typeof(report_status.modules) <> 'object' THEN
-		RAISE EXCEPTION 'modules must be a JSON object' USING ERRCODE = '22023',
-			DETAIL = format('They are of type %s.', jsonb_typeof(report_status.modules)),
-			HINT = 'Give module -> its state: {"sensor": {"state": "running"}}.';
-	END IF;
-
-	newest := extract(epoch FROM clock_timestamp()) * 1000000;
-	IF report_status.revision > newest
-		AND report_status.revision > (SELECT s.newest_revision FROM twinset.settlement AS s) THEN
-		RAISE EXCEPTION 'revision % has not been given yet', report_status.revision USING ERRCODE = '22023',
-			DETAIL = format('It is now %s (microseconds since 1970).', newest),
-			HINT = 'Report the revision that device_manifest() gave.';
-	END IF;
-
-	PERFORM FROM twinset.twin AS t WHERE t.device_id = report_status.device_id FOR KEY SHARE;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'device "%" does not exist', report_status.device_id USING ERRCODE = 'P0002',
-			HINT = 'INSERT INTO twinset.twin provisions it.';
-	END IF;
-
-	INSERT INTO twinset.report AS r (device_id, revision, code, description, modules, reported_at)
-	VALUES (report_status.device_id, report_status.revision, report_status.code, report_status.description,
-		report_status.modules, least(report_status.reported_at, now()))
-	ON CONFLICT ON CONSTRAINT report_pkey DO UPDATE SET revision = excluded.revision, code = excluded.code,
-		description = excluded.description, modules = excluded.modules, reported_at = excluded.reported_at
-	WHERE excluded.reported_at >= r.reported_at;
-
-	SELECT twinset.health(d.revision, r.revision, r.code) INTO status
-	FROM twinset.twin AS t
-	JOIN twinset.deployment AS d ON d.deployment_id = twinset.winner_of(t.device_id, t.tags)
-	JOIN twinset.report AS r ON r.device_id = t.device_id
-	WHERE t.device_id = report_status.device_id AND t.iot_edge AND t.retired_at IS NULL;
-	RETURN status;
-END $$;
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'twinset_report_status';
 
 COMMENT ON FUNCTION twinset.report_status(text, bigint, integer, text, jsonb, timestamptz) IS
 	'takes in a device''s report, unless a later one is stored; returns the device''s status now';

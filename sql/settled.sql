@@ -62,7 +62,8 @@ COMMENT ON TABLE twinset.change IS 'internal: the log of what devices were befor
 -- updating its one row is the settlement lock
 CREATE TABLE twinset.settlement (
 	version bigint NOT NULL,
-	newest_revision bigint NOT NULL
+	newest_revision bigint NOT NULL,
+	settled_before xid8 NOT NULL
 ) USING heap WITH (fillfactor = 10);
 
 COMMENT ON TABLE twinset.settlement IS 'internal: one row, the settlement lock';
@@ -71,7 +72,8 @@ CREATE SEQUENCE twinset.settlement_version AS bigint CACHE 1;
 
 COMMENT ON SEQUENCE twinset.settlement_version IS 'internal: versions of the set of deployments';
 
-INSERT INTO twinset.settlement (version, newest_revision) VALUES (pg_catalog.nextval('twinset.settlement_version'), 0);
+INSERT INTO twinset.settlement (version, newest_revision, settled_before)
+VALUES (pg_catalog.nextval('twinset.settlement_version'), 0, '0');
 
 -- Who has compiled the deployments of one version finds here what to compile anew for another.
 CREATE TABLE twinset.deployment_version (

@@ -32,6 +32,22 @@
 #endif
 
 /*
+ * PostgreSQL 16 says of an update whether only summarizing indexes (BRIN) get
+ * entries.  For who includes access/tableam.h and executor/executor.h.
+ */
+#if PG_VERSION_NUM >= 160000
+#define IndexesOfUpdate		TU_UpdateIndexes
+#define update_has_index_entries(indexes)	((indexes) != TU_None)
+#define insert_index_entries_of_update(result, slot, estate, indexes) \
+	ExecInsertIndexTuples(result, slot, estate, true, false, NULL, NIL, (indexes) == TU_Summarizing)
+#else
+#define IndexesOfUpdate		bool
+#define update_has_index_entries(indexes)	(indexes)
+#define insert_index_entries_of_update(result, slot, estate, indexes) \
+	ExecInsertIndexTuples(result, slot, estate, true, false, NULL, NIL)
+#endif
+
+/*
  * PostgreSQL 18 has NOT NULL constraints that are not validated yet, and
  * RETURNING old.x, which is null where there was no old row.
  */

@@ -73,13 +73,20 @@ begin_settlement(Settlement *settlement)
 	PushActiveSnapshot(settlement->snapshot);
 }
 
+/* all: the whole log was settled, as far as the snapshot sees it */
 static void
-end_settlement(Settlement *settlement)
+end_settlement(Settlement *settlement, bool all)
 {
+	TransactionId before = settlement->snapshot->xmin;
+
 	PopActiveSnapshot();
 	UnregisterSnapshot(settlement->snapshot);
 	/* the context goes with SPI's */
 	owner_end(&settlement->owner);
+	if (all)
+		settlement_keep_settled(before);
+	else
+		settlement_keep_revision();
 }
 
 static void
@@ -146,8 +153,7 @@ settle_log(int limit)
 	begin_settlement(&settlement);
 	if (unsettled_any())
 		settle_entries(&settlement, kept_matcher(), limit > 0 ? device_set(limit) : NULL);
-	end_settlement(&settlement);
-	settlement_keep_revision();
+	end_settlement(&settlement, limit == 0 || settlement.devices < (uint64) limit);
 }
 
 void
@@ -163,8 +169,7 @@ settle_deployments(List *images)
 		settlement_next_command();
 	}
 	settle_changed(images, settlement.reported);
-	end_settlement(&settlement);
-	settlement_keep_revision();
+	end_settlement(&settlement, true);
 }
 
 /* A device of the whole fleet: it is looked at as if nothing were known. */
@@ -251,8 +256,7 @@ settle_everything(uint64 *devices)
 	settlement.rows += tally_table_end(table);
 	settlement.rows += postings_repair();
 	settlement.rows += remove_rest(&settlement);
-	end_settlement(&settlement);
-	settlement_keep_revision();
+	end_settlement(&settlement, true);
 	*devices = settlement.devices;
 	return settlement.rows;
 }

@@ -11,19 +11,27 @@
  *
  * The row keeps the version of the deployments (see settlement_version) and
  * the newest revision ever given.  A revision is the time of the change in
- * microseconds since 1970, made larger than every one before it.
+ * microseconds since 1970, made larger than every one before it.  And it keeps
+ * before which transaction all are settled, so that a device's row tells
+ * whether the log can hold it (device_winner.c).
  *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
 
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "datatype/timestamp.h"
+#include "executor/tuptable.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/xid8.h"
 
 #include "owner.h"
 #include "settlement.h"
@@ -120,16 +128,36 @@ settlement_try_lock(void)
 	return locked;
 }
 
+SettlementRow
+settlement_read(void)
+{
+	Relation	table = table_open(settlement_table("settlement"), AccessShareLock);
+	TableScanDesc scan = table_beginscan(table, GetActiveSnapshot(), 0, NULL);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	SettlementRow row;
+	bool		isnull;
+
+	if (!table_scan_getnextslot(scan, ForwardScanDirection, slot))
+		elog(ERROR, "table \"twinset.settlement\" must have one row");
+	row.version = DatumGetInt64(slot_getattr(slot, Anum_settlement_version, &isnull));
+	row.newest_revision = DatumGetInt64(slot_getattr(slot, Anum_settlement_newest_revision, &isnull));
+	row.settled_before = DatumGetFullTransactionId(slot_getattr(slot, Anum_settlement_settled_before, &isnull));
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	table_close(table, NoLock);
+	return row;
+}
+
 int64
 settlement_version(void)
 {
-	static SPIPlanPtr plan = NULL;
-	bool		isnull;
+	return settlement_read().version;
+}
 
-	owner_plan(&plan, "SELECT version FROM twinset.settlement", 0, NULL);
-	if (owner_read(plan, NULL) != 1)
-		elog(ERROR, "table \"twinset.settlement\" must have one row");
-	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+int64
+settlement_clock(void)
+{
+	return GetCurrentTimestamp() + UNIX_EPOCH_OFFSET;
 }
 
 int64
@@ -162,7 +190,7 @@ settlement_draw_revision(void)
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("no revision is left to be drawn"),
 				 errdetail("Somebody has given a deployment the largest revision, " INT64_FORMAT ".", MAX_REVISION)));
-	newest_revision = Max(newest_revision + 1, GetCurrentTimestamp() + UNIX_EPOCH_OFFSET);
+	newest_revision = Max(newest_revision + 1, settlement_clock());
 	return newest_revision;
 }
 
@@ -184,6 +212,33 @@ settlement_keep_revision(void)
 	owner_begin(&owner, settlement_table("settlement"));
 	owner_plan(&plan, "UPDATE twinset.settlement SET newest_revision = $1", 1, (Oid[]) {INT8OID});
 	owner_execute(plan, &revision, NULL, NULL);
+	owner_end(&owner);
+	kept_revision = newest_revision;
+}
+
+/* A transaction's number that is not long ago, in full. */
+static FullTransactionId
+full_transaction(TransactionId transaction)
+{
+	FullTransactionId next = ReadNextFullTransactionId();
+	uint32		epoch = EpochFromFullTransactionId(next);
+
+	if (transaction > XidFromFullTransactionId(next))
+		epoch--;
+	return FullTransactionIdFromEpochAndXid(epoch, transaction);
+}
+
+void
+settlement_keep_settled(TransactionId before)
+{
+	static SPIPlanPtr plan = NULL;
+	OwnerContext owner;
+	Datum		values[2] = {Int64GetDatum(newest_revision), FullTransactionIdGetDatum(full_transaction(before))};
+
+	owner_begin(&owner, settlement_table("settlement"));
+	owner_plan(&plan, "UPDATE twinset.settlement SET newest_revision = greatest(newest_revision, $1),"
+			   " settled_before = $2", 2, (Oid[]) {INT8OID, XID8OID});
+	owner_execute(plan, values, NULL, NULL);
 	owner_end(&owner);
 	kept_revision = newest_revision;
 }

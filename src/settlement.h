@@ -10,6 +10,8 @@
 
 #include "compat.h"
 
+#include "access/transam.h"
+
 typedef enum SettlementScope
 {
 	SETTLEMENT_OF_ALL,			/* reads twins, deployments and reports; deployments may change: draws a version */
@@ -29,6 +31,20 @@ extern void settlement_lock(SettlementScope scope);
 
 /* the same without waiting for anybody; false: somebody else has it */
 extern bool settlement_try_lock(void);
+
+/* what the lock's row keeps */
+typedef struct SettlementRow
+{
+	int64		version;		/* see settlement_version() */
+	int64		newest_revision;	/* ever given */
+	FullTransactionId settled_before;	/* the log holds no entry of a transaction before this one */
+} SettlementRow;
+
+/* the row as the active snapshot sees it */
+extern SettlementRow settlement_read(void);
+
+/* the time in microseconds since 1970: what a revision is drawn from */
+extern int64 settlement_clock(void);
 
 /*
  * settlement_version: which deployments the active snapshot sees.  Drawn anew
@@ -58,6 +74,12 @@ extern void settlement_note_revision(int64 revision);
 
 /* write down the newest revision, where it is newer than the row's */
 extern void settlement_keep_revision(void);
+
+/*
+ * settlement_keep_settled: write down that the log holds no entry of a
+ * transaction before this one, and the newest revision.
+ */
+extern void settlement_keep_settled(TransactionId before);
 
 /* the newest revision that was known when this transaction last took the lock */
 extern int64 settlement_revision_before(void);

@@ -14,6 +14,7 @@
 #include "compat.h"
 
 #include "catalog/namespace.h"
+#include "executor/tuptable.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -41,6 +42,10 @@
 #define Anum_report_device_id	1
 #define Anum_report_revision	2
 #define Anum_report_code		3
+#define Anum_report_description	4
+#define Anum_report_modules		5
+#define Anum_report_reported_at	6
+#define Natts_report			6
 
 /* change, the log */
 #define Anum_change_ordinal		1
@@ -66,6 +71,11 @@
 #define Anum_tally_actual				3
 #define Anum_tally_healthy				4
 #define Anum_tally_unhealthy			5
+
+/* settlement */
+#define Anum_settlement_version			1
+#define Anum_settlement_newest_revision	2
+#define Anum_settlement_settled_before	3
 
 /* deployment_version */
 #define Anum_deployment_version_version			1
@@ -95,6 +105,18 @@ companion(Relation relation, const char *name)
 						name, RelationGetRelationName(relation)),
 				 errhint("The extension twinset is damaged: drop and create it again.")));
 	return oid;
+}
+
+/* can a device with this twin get a deployment? */
+static inline bool
+twin_is_live(TupleTableSlot *twin)
+{
+	bool		isnull;
+
+	if (!DatumGetBool(slot_getattr(twin, Anum_twin_iot_edge, &isnull)))
+		return false;
+	(void) slot_getattr(twin, Anum_twin_retired_at, &isnull);
+	return isnull;
 }
 
 #endif							/* TWINSET_TABLES_H */

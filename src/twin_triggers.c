@@ -76,25 +76,14 @@ same_device(Datum one, Datum other)
 	return DatumGetBool(DirectFunctionCall2Coll(texteq, C_COLLATION_OID, one, other));
 }
 
-static bool
-is_live(TupleTableSlot *twin)
-{
-	bool		isnull;
-
-	if (!DatumGetBool(slot_getattr(twin, Anum_twin_iot_edge, &isnull)))
-		return false;
-	(void) slot_getattr(twin, Anum_twin_retired_at, &isnull);
-	return isnull;
-}
-
 static void
 log_twin(ChangeLog *log, TupleTableSlot *before, TupleTableSlot *after)
 {
 	bool		isnull;
 	Datum		old_id = before ? slot_getattr(before, Anum_twin_device_id, &isnull) : (Datum) 0;
 	Datum		new_id = after ? slot_getattr(after, Anum_twin_device_id, &isnull) : (Datum) 0;
-	bool		was_live = before && is_live(before);
-	bool		is_now = after && is_live(after);
+	bool		was_live = before && twin_is_live(before);
+	bool		is_now = after && twin_is_live(after);
 	Datum		old_tags = was_live ? slot_getattr(before, Anum_twin_tags, &isnull) : (Datum) 0;
 
 	/* a key changes only where our BEFORE trigger did not fire */

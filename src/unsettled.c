@@ -225,17 +225,6 @@ order_entries(UnsettledDevice *current)
 	qsort(current->twins, current->twin_count, sizeof(TwinEntry), compare_entries);
 }
 
-static bool
-is_live(TupleTableSlot *twin)
-{
-	bool		isnull;
-
-	if (!DatumGetBool(slot_getattr(twin, Anum_twin_iot_edge, &isnull)))
-		return false;
-	(void) slot_getattr(twin, Anum_twin_retired_at, &isnull);
-	return isnull;
-}
-
 /* Look up what the device is now, and what it was assigned. */
 static void
 look_up(UnsettledScan *scan)
@@ -246,7 +235,7 @@ look_up(UnsettledScan *scan)
 	TupleTableSlot *assignment = key_lookup(scan->assignments.rows, device->device_id);
 	bool		isnull;
 
-	if (twin != NULL && is_live(twin))
+	if (twin != NULL && twin_is_live(twin))
 	{
 		device->now.live = true;
 		device->now.tags = &DatumGetJsonbP(slot_getattr(twin, Anum_twin_tags, &isnull))->root;

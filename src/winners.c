@@ -21,6 +21,7 @@
 
 #include "deployment_versions.h"
 #include "deployments.h"
+#include "device_winner.h"
 #include "kept_matcher.h"
 #include "owner.h"
 #include "settle.h"
@@ -82,26 +83,11 @@ twinset_winner_of(PG_FUNCTION_ARGS)
 {
 	text	   *device_id = PG_GETARG_TEXT_PP(0);
 	Jsonb	   *tags = PG_GETARG_JSONB_P(1);
-	MemoryContext caller = CurrentMemoryContext;
-	OwnerContext owner;
-	DeploymentsAsked asked;
-	const char *winner;
-	text	   *result = NULL;
+	char	   *winner = match_device(device_id, &tags->root);
 
-	owner_begin(&owner, settlement_table("settlement"));
-	asked = deployments_ask();
-	winner = deployments_winner(&asked, VARDATA_ANY(device_id), VARSIZE_ANY_EXHDR(device_id), &tags->root);
-	if (winner != NULL)
-	{
-		MemoryContext inner = MemoryContextSwitchTo(caller);
-
-		result = cstring_to_text(winner);
-		MemoryContextSwitchTo(inner);
-	}
-	owner_end(&owner);
-	if (result == NULL)
+	if (winner == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(result);
+	PG_RETURN_TEXT_P(cstring_to_text(winner));
 }
 
 /*
