@@ -37,7 +37,7 @@ COMMENT ON INDEX twinset.posting_rank IS 'a term''s deployments in rank order';
 COMMENT ON INDEX twinset.posting_deployment IS 'a deployment''s own';
 
 -- An entry is what a device was before a query changed it: its twin (live is not null; tags where
--- it was live) or its report (live is null; revision and code where there was one). Of a statement
+-- it was live, else code: 0 there was none, 1 no Edge device, 2 retired, 3 both) or its report (live is null; revision and code where there was one). Of a statement
 -- with many rows the entries are packed, many in a row without a device_id. Writers only append, so
 -- it has no index. Readers must not be locked out by a vacuum that truncates it.
 CREATE TABLE twinset.change (
@@ -63,7 +63,11 @@ COMMENT ON TABLE twinset.change IS 'internal: the log of what devices were befor
 CREATE TABLE twinset.settlement (
 	version bigint NOT NULL,
 	newest_revision bigint NOT NULL,
-	settled_before xid8 NOT NULL
+	settled_before xid8 NOT NULL,
+	provisioned bigint NOT NULL,
+	live bigint NOT NULL,
+	not_edge bigint NOT NULL,
+	retired bigint NOT NULL
 ) USING heap WITH (fillfactor = 10);
 
 COMMENT ON TABLE twinset.settlement IS 'internal: one row, the settlement lock';
@@ -72,8 +76,8 @@ CREATE SEQUENCE twinset.settlement_version AS bigint CACHE 1;
 
 COMMENT ON SEQUENCE twinset.settlement_version IS 'internal: versions of the set of deployments';
 
-INSERT INTO twinset.settlement (version, newest_revision, settled_before)
-VALUES (pg_catalog.nextval('twinset.settlement_version'), 0, '0');
+INSERT INTO twinset.settlement (version, newest_revision, settled_before, provisioned, live, not_edge, retired)
+VALUES (pg_catalog.nextval('twinset.settlement_version'), 0, '0', 0, 0, 0, 0);
 
 -- Who has compiled the deployments of one version finds here what to compile anew for another.
 CREATE TABLE twinset.deployment_version (

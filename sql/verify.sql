@@ -77,6 +77,17 @@ BEGIN
 	UNION ALL
 	SELECT m.deployment_id, NULL, 'posting', 'misfiled', 'as the deployment is' FROM twinset.misfiled_deployments() AS m
 	UNION ALL
+	SELECT NULL, NULL, k.kind, k.stored::text, k.expected::text
+	FROM (SELECT count(*) AS provisioned, count(*) FILTER (WHERE NOT t.iot_edge) AS not_edge,
+			count(*) FILTER (WHERE t.retired_at IS NOT NULL) AS retired,
+			count(*) FILTER (WHERE t.iot_edge AND t.retired_at IS NULL) AS live
+		FROM twinset.twin AS t WHERE devices IS NULL) AS e
+	CROSS JOIN twinset.settlement AS s CROSS JOIN twinset.unsettled_fleet() AS u
+	CROSS JOIN LATERAL (VALUES ('provisioned', s.provisioned + u.provisioned, e.provisioned),
+		('not_edge', s.not_edge + u.not_edge, e.not_edge), ('retired', s.retired + u.retired, e.retired),
+		('live', s.live + u.live, e.live)) AS k (kind, stored, expected)
+	WHERE devices IS NULL AND k.stored <> k.expected
+	UNION ALL
 	SELECT NULL, NULL, 'settlement', count(*)::text, '1' FROM twinset.settlement HAVING count(*) <> 1
 	UNION ALL
 	SELECT d.deployment_id, NULL, 'revision', s.newest_revision::text, d.revision::text

@@ -40,6 +40,13 @@ LANGUAGE c STABLE ROWS 100 AS 'MODULE_PATHNAME', 'twinset_unsettled_tally';
 COMMENT ON FUNCTION twinset.unsettled_tally() IS
 	'what the devices in the log add to the settled counts; part of deployment_status';
 
+CREATE FUNCTION twinset.unsettled_fleet(OUT provisioned bigint, OUT live bigint, OUT not_edge bigint, OUT retired bigint,
+	OUT target bigint, OUT actual bigint, OUT healthy bigint, OUT unhealthy bigint)
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'twinset_unsettled_fleet';
+
+COMMENT ON FUNCTION twinset.unsettled_fleet() IS
+	'what the devices in the log add to the settled counts of the fleet; part of fleet_overview';
+
 CREATE FUNCTION twinset.winner_of(device_id text, tags jsonb) RETURNS text
 LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'twinset_winner_of';
 
@@ -114,5 +121,5 @@ COMMENT ON FUNCTION twinset.unsettled_changes() IS
 
 -- they tell what deployments and devices there are
 REVOKE ALL ON FUNCTION twinset.current_winner(text, text), twinset.current_assigned_at(text, timestamptz),
-	twinset.unsettled_tally(), twinset.unsettled_changes(), twinset.winner_of(text, jsonb),
+	twinset.unsettled_tally(), twinset.unsettled_fleet(), twinset.unsettled_changes(), twinset.winner_of(text, jsonb),
 	twinset.targeting(text, jsonb), twinset.compiled_deployments() FROM PUBLIC;

@@ -14,11 +14,12 @@
  *					twin and its report are two);
  *	within one		the order in which the statements were opened; of those that
  *					ran within one another all say the same (see row_before.c);
- *	within a query	a twin that was live before one that was not: it was
- *					deleted and inserted again.
+ *	within a query	a twin that there was before one that there was not: it
+ *					was deleted and inserted again.
  *
- * A twin counts only while it is live, that is, provisioned as an Edge device
- * and not retired; so no twin and one that is not live are the same here.
+ * A twin counts with its tags only while it is live, that is, provisioned as an
+ * Edge device and not retired.  Of one that is not live the entry says which of
+ * the two it was, in the column code; none at all is 0.
  *
  * A statement writes a row for each of its first entries, and packs the others
  * (change_pack.c).
@@ -135,14 +136,17 @@ append(ChangeLog *log, Datum device_id)
 }
 
 void
-change_log_twin(ChangeLog *log, Datum device_id, bool live, Datum tags)
+change_log_twin(ChangeLog *log, Datum device_id, TwinKind kind, Datum tags)
 {
+	bool		live = kind == TWIN_LIVE;
+
 	log->values[Anum_change_live - 1] = BoolGetDatum(live);
 	log->nulls[Anum_change_live - 1] = false;
 	log->values[Anum_change_tags - 1] = tags;
 	log->nulls[Anum_change_tags - 1] = !live;
 	log->nulls[Anum_change_revision - 1] = true;
-	log->nulls[Anum_change_code - 1] = true;
+	log->values[Anum_change_code - 1] = Int32GetDatum(kind);
+	log->nulls[Anum_change_code - 1] = live;
 	append(log, device_id);
 }
 

@@ -12,6 +12,8 @@
 
 #include "utils/rel.h"
 
+#include "tables.h"
+
 typedef struct ChangeLog ChangeLog;
 
 /*
@@ -23,7 +25,7 @@ typedef struct ChangeLog ChangeLog;
 extern ChangeLog *change_log_begin(Relation beside, int64 statement);
 
 /* the device's twin before the change; tags only where it was live */
-extern void change_log_twin(ChangeLog *log, Datum device_id, bool live, Datum tags);
+extern void change_log_twin(ChangeLog *log, Datum device_id, TwinKind kind, Datum tags);
 
 /* the device's report before the change: the part that counts, if there was one */
 extern void change_log_report(ChangeLog *log, Datum device_id, bool existed, Datum revision, Datum code);

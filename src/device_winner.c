@@ -169,7 +169,7 @@ device_winner(DeviceWinners *winners, Datum device_id, bool with_content, const 
 	bool		isnull;
 
 	winner.exists = twin != NULL;
-	if (twin == NULL || !twin_is_live(twin))
+	if (twin_kind(twin) != TWIN_LIVE)
 		return winner;
 	key = winner_key(winners, twin, device_id);
 	if (DatumGetPointer(key) == NULL)

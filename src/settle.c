@@ -39,6 +39,7 @@
 #include "settle.h"
 #include "settle_changed.h"
 #include "settlement.h"
+#include "tally_sum.h"
 #include "tally_table.h"
 #include "unsettled.h"
 
@@ -51,6 +52,7 @@ typedef struct Settlement
 	int			count;			/* of its slots */
 	Tally	   *tallies;		/* by slot: what is added to the counts, or the counts */
 	TallyDevices fleet;			/* while the whole fleet is counted */
+	FleetTally	moved;			/* the fleet's counts */
 	TableWriter *assignments;	/* while winners are written */
 	int64		reported;		/* the newest revision that a device has reported */
 	int64		assigned;		/* devices of the fleet that had a row of assignment */
@@ -77,16 +79,14 @@ begin_settlement(Settlement *settlement)
 static void
 end_settlement(Settlement *settlement, bool all)
 {
-	TransactionId before = settlement->snapshot->xmin;
+	TransactionId before = all ? settlement->snapshot->xmin : InvalidTransactionId;
+	FleetTally	moved = settlement->moved;
 
 	PopActiveSnapshot();
 	UnregisterSnapshot(settlement->snapshot);
 	/* the context goes with SPI's */
 	owner_end(&settlement->owner);
-	if (all)
-		settlement_keep_settled(before);
-	else
-		settlement_keep_revision();
+	settlement_keep(before, &moved);
 }
 
 static void
@@ -120,24 +120,30 @@ settle_unsettled(void *arg, const SettledDevice *device)
 	assign(settlement, device);
 }
 
-/* Settle the log's devices, or those of them that a set takes in. */
+static void
+move_counts(void *arg, const char *deployment_id, const Tally *by)
+{
+	tally_table_move(arg, deployment_id, by);
+}
+
+/*
+ * Settle the log's devices, or those of them that a set takes in.  The
+ * matcher is of the deployments as they were; NULL: they are as they were.
+ */
 static void
 settle_entries(Settlement *settlement, Matcher *matcher, DeviceSet *set)
 {
-	DeploymentsAsked asked = {.matcher = matcher};
+	DeploymentsAsked asked = {.matcher = matcher,.context = settlement->context};
+	TallySum   *sum = tally_sum_begin(matcher);
 	TallyTable *table;
 
-	use_matcher(settlement, matcher);
 	settlement->assignments = table_writer_begin("assignment");
-	settlement->devices += unsettled_visit(&asked, settlement->tallies, set, settle_unsettled, settlement);
+	settlement->devices += unsettled_visit(&asked, sum, set, settle_unsettled, settlement);
 	settlement->rows += table_writer_end(settlement->assignments);
 
+	settlement->moved = *tally_sum_fleet(sum);
 	table = tally_table_begin();
-	for (int slot = 0; slot < settlement->count; slot++)
-	{
-		if (matcher_has(matcher, slot))
-			tally_table_move(table, matcher_deployment_id(matcher, slot), &settlement->tallies[slot]);
-	}
+	tally_sum_each(sum, move_counts, table);
 	settlement->rows += tally_table_end(table);
 	unsettled_delete(settlement->snapshot, set);
 
@@ -152,7 +158,7 @@ settle_log(int limit)
 
 	begin_settlement(&settlement);
 	if (unsettled_any())
-		settle_entries(&settlement, kept_matcher(), limit > 0 ? device_set(limit) : NULL);
+		settle_entries(&settlement, NULL, limit > 0 ? device_set(limit) : NULL);
 	end_settlement(&settlement, limit == 0 || settlement.devices < (uint64) limit);
 }
 
@@ -220,6 +226,33 @@ remove_rest(Settlement *settlement)
 	return rows;
 }
 
+/* Count the fleet anew: how many of its counts are stored wrong. */
+static uint64
+count_fleet(Settlement *settlement)
+{
+	static SPIPlanPtr plan = NULL;
+	FleetTally	stored = settlement_read().fleet;
+	int64	   *moved[] = {&settlement->moved.provisioned, &settlement->moved.live,
+	&settlement->moved.not_edge, &settlement->moved.retired};
+	int64		were[] = {stored.provisioned, stored.live, stored.not_edge, stored.retired};
+	uint64		wrong = 0;
+
+	owner_plan(&plan, "SELECT count(*), count(*) FILTER (WHERE iot_edge AND retired_at IS NULL),"
+			   " count(*) FILTER (WHERE NOT iot_edge),"
+			   " count(*) FILTER (WHERE retired_at IS NOT NULL) FROM twinset.twin", 0, NULL);
+	(void) owner_read(plan, NULL);
+	for (int i = 0; i < (int) lengthof(moved); i++)
+	{
+		bool		isnull;
+		int64		counted = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+														  i + 1, &isnull));
+
+		wrong += were[i] + *moved[i] != counted;
+		*moved[i] = counted - were[i];
+	}
+	return wrong;
+}
+
 uint64
 settle_everything(uint64 *devices)
 {
@@ -229,7 +262,7 @@ settle_everything(uint64 *devices)
 	begin_settlement(&settlement);
 	if (unsettled_any())
 	{
-		settle_entries(&settlement, kept_matcher(), NULL);
+		settle_entries(&settlement, NULL, NULL);
 		settlement_next_command();
 	}
 
@@ -254,6 +287,7 @@ settle_everything(uint64 *devices)
 			tally_table_set(table, matcher_deployment_id(settlement.matcher, slot), &settlement.tallies[slot]);
 	}
 	settlement.rows += tally_table_end(table);
+	settlement.rows += count_fleet(&settlement);
 	settlement.rows += postings_repair();
 	settlement.rows += remove_rest(&settlement);
 	end_settlement(&settlement, true);
@@ -265,14 +299,18 @@ void
 settle_without_twins(void)
 {
 	static SPIPlanPtr report_plan = NULL;
+	static SPIPlanPtr asking_plan = NULL;
 	static SPIPlanPtr change_plan = NULL;
 	static SPIPlanPtr assignment_plan = NULL;
 	static SPIPlanPtr tally_plan = NULL;
+	static SPIPlanPtr fleet_plan = NULL;
 	OwnerContext owner;
 
 	owner_begin(&owner, settlement_table("settlement"));
 	owner_plan(&report_plan, "DELETE FROM twinset.report", 0, NULL);
 	owner_execute(report_plan, NULL, GetLatestSnapshot(), InvalidSnapshot);
+	owner_plan(&asking_plan, "DELETE FROM twinset.asking", 0, NULL);
+	owner_execute(asking_plan, NULL, GetLatestSnapshot(), InvalidSnapshot);
 	owner_plan(&change_plan, "DELETE FROM twinset.change", 0, NULL);
 	owner_execute(change_plan, NULL, GetLatestSnapshot(), InvalidSnapshot);
 	owner_plan(&assignment_plan, "DELETE FROM twinset.assignment", 0, NULL);
@@ -280,5 +318,7 @@ settle_without_twins(void)
 	owner_plan(&tally_plan, "UPDATE twinset.tally SET target = 0, actual = 0, healthy = 0, unhealthy = 0",
 			   0, NULL);
 	owner_execute(tally_plan, NULL, NULL, NULL);
+	owner_plan(&fleet_plan, "UPDATE twinset.settlement SET provisioned = 0, live = 0, not_edge = 0, retired = 0", 0, NULL);
+	owner_execute(fleet_plan, NULL, NULL, NULL);
 	owner_end(&owner);
 }

@@ -13,7 +13,8 @@
  * the newest revision ever given.  A revision is the time of the change in
  * microseconds since 1970, made larger than every one before it.  And it keeps
  * before which transaction all are settled, so that a device's row tells
- * whether the log can hold it (device_winner.c).
+ * whether the log can hold it (device_winner.c), and the
+ * counts of the fleet.
  *
  *-------------------------------------------------------------------------
  */
@@ -128,22 +129,49 @@ settlement_try_lock(void)
 	return locked;
 }
 
+/*
+ * The row's first version stands at the table's beginning, and those that
+ * replaced it are mostly found from there; if not, the table is read.
+ */
+static bool
+find_row(Relation table, TupleTableSlot *slot)
+{
+	IndexFetchTableData *fetch = table_index_fetch_begin(table);
+	ItemPointerData first;
+	bool		again = false;
+	bool		found;
+
+	ItemPointerSet(&first, 0, FirstOffsetNumber);
+	found = table_index_fetch_tuple(fetch, &first, GetActiveSnapshot(), slot, &again, NULL);
+	table_index_fetch_end(fetch);
+	if (!found)
+	{
+		TableScanDesc scan = table_beginscan(table, GetActiveSnapshot(), 0, NULL);
+
+		found = table_scan_getnextslot(scan, ForwardScanDirection, slot);
+		table_endscan(scan);
+	}
+	return found;
+}
+
 SettlementRow
 settlement_read(void)
 {
 	Relation	table = table_open(settlement_table("settlement"), AccessShareLock);
-	TableScanDesc scan = table_beginscan(table, GetActiveSnapshot(), 0, NULL);
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	SettlementRow row;
 	bool		isnull;
 
-	if (!table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	if (!find_row(table, slot))
 		elog(ERROR, "table \"twinset.settlement\" must have one row");
 	row.version = DatumGetInt64(slot_getattr(slot, Anum_settlement_version, &isnull));
 	row.newest_revision = DatumGetInt64(slot_getattr(slot, Anum_settlement_newest_revision, &isnull));
 	row.settled_before = DatumGetFullTransactionId(slot_getattr(slot, Anum_settlement_settled_before, &isnull));
+	row.fleet.provisioned = DatumGetInt64(slot_getattr(slot, Anum_settlement_provisioned, &isnull));
+	row.fleet.live = DatumGetInt64(slot_getattr(slot, Anum_settlement_live, &isnull));
+	row.fleet.not_edge = DatumGetInt64(slot_getattr(slot, Anum_settlement_not_edge, &isnull));
+	row.fleet.retired = DatumGetInt64(slot_getattr(slot, Anum_settlement_retired, &isnull));
 	ExecDropSingleTupleTableSlot(slot);
-	table_endscan(scan);
 	table_close(table, NoLock);
 	return row;
 }
@@ -229,15 +257,27 @@ full_transaction(TransactionId transaction)
 }
 
 void
-settlement_keep_settled(TransactionId before)
+settlement_keep(TransactionId settled_before, const FleetTally *moved)
 {
 	static SPIPlanPtr plan = NULL;
 	OwnerContext owner;
-	Datum		values[2] = {Int64GetDatum(newest_revision), FullTransactionIdGetDatum(full_transaction(before))};
+	Datum		values[6];
 
+	if (!TransactionIdIsValid(settled_before) && newest_revision <= kept_revision &&
+		moved->provisioned == 0 && moved->live == 0 && moved->not_edge == 0 && moved->retired == 0)
+		return;
+	values[0] = Int64GetDatum(newest_revision);
+	values[1] = FullTransactionIdGetDatum(TransactionIdIsValid(settled_before) ?
+										  full_transaction(settled_before) : InvalidFullTransactionId);
+	values[2] = Int64GetDatum(moved->provisioned);
+	values[3] = Int64GetDatum(moved->live);
+	values[4] = Int64GetDatum(moved->not_edge);
+	values[5] = Int64GetDatum(moved->retired);
 	owner_begin(&owner, settlement_table("settlement"));
 	owner_plan(&plan, "UPDATE twinset.settlement SET newest_revision = greatest(newest_revision, $1),"
-			   " settled_before = $2", 2, (Oid[]) {INT8OID, XID8OID});
+			   " settled_before = greatest(settled_before, $2), provisioned = provisioned + $3,"
+			   " live = live + $4, not_edge = not_edge + $5, retired = retired + $6",
+			   lengthof(values), (Oid[]) {INT8OID, XID8OID, INT8OID, INT8OID, INT8OID, INT8OID});
 	owner_execute(plan, values, NULL, NULL);
 	owner_end(&owner);
 	kept_revision = newest_revision;

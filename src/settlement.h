@@ -32,12 +32,22 @@ extern void settlement_lock(SettlementScope scope);
 /* the same without waiting for anybody; false: somebody else has it */
 extern bool settlement_try_lock(void);
 
+/* of the whole fleet */
+typedef struct FleetTally
+{
+	int64		provisioned;	/* devices that there are */
+	int64		live;			/* of these, Edge devices that are not retired */
+	int64		not_edge;		/* of these, not provisioned as Edge devices */
+	int64		retired;		/* of these, retired */
+} FleetTally;
+
 /* what the lock's row keeps */
 typedef struct SettlementRow
 {
 	int64		version;		/* see settlement_version() */
 	int64		newest_revision;	/* ever given */
 	FullTransactionId settled_before;	/* the log holds no entry of a transaction before this one */
+	FleetTally	fleet;			/* when it was last settled */
 } SettlementRow;
 
 /* the row as the active snapshot sees it */
@@ -76,10 +86,11 @@ extern void settlement_note_revision(int64 revision);
 extern void settlement_keep_revision(void);
 
 /*
- * settlement_keep_settled: write down that the log holds no entry of a
- * transaction before this one, and the newest revision.
+ * settlement_keep: write down what has been settled: the newest revision; that
+ * the log holds no entry of a transaction before this one, where it is valid;
+ * and by how much the fleet's counts have moved.
  */
-extern void settlement_keep_settled(TransactionId before);
+extern void settlement_keep(TransactionId settled_before, const FleetTally *moved);
 
 /* the newest revision that was known when this transaction last took the lock */
 extern int64 settlement_revision_before(void);

@@ -76,6 +76,10 @@
 #define Anum_settlement_version			1
 #define Anum_settlement_newest_revision	2
 #define Anum_settlement_settled_before	3
+#define Anum_settlement_provisioned		4
+#define Anum_settlement_live			5
+#define Anum_settlement_not_edge		6
+#define Anum_settlement_retired			7
 
 /* deployment_version */
 #define Anum_deployment_version_version			1
@@ -107,16 +111,34 @@ companion(Relation relation, const char *name)
 	return oid;
 }
 
-/* can a device with this twin get a deployment? */
-static inline bool
-twin_is_live(TupleTableSlot *twin)
+/*
+ * What a device's twin is: live is an Edge device that is not retired.  The log
+ * keeps the number of one that is not live.
+ */
+typedef enum TwinKind
 {
+	TWIN_NONE = 0,				/* there is no such device */
+	TWIN_NOT_EDGE = 1,
+	TWIN_RETIRED = 2,
+	TWIN_NOT_EDGE_RETIRED = 3,
+	TWIN_LIVE = 4,
+} TwinKind;
+
+/* what a row of twin is; NULL: there is none */
+static inline TwinKind
+twin_kind(TupleTableSlot *twin)
+{
+	bool		edge;
+	bool		in_service;
 	bool		isnull;
 
-	if (!DatumGetBool(slot_getattr(twin, Anum_twin_iot_edge, &isnull)))
-		return false;
-	(void) slot_getattr(twin, Anum_twin_retired_at, &isnull);
-	return isnull;
+	if (twin == NULL)
+		return TWIN_NONE;
+	edge = DatumGetBool(slot_getattr(twin, Anum_twin_iot_edge, &isnull));
+	(void) slot_getattr(twin, Anum_twin_retired_at, &in_service);
+	if (edge)
+		return in_service ? TWIN_LIVE : TWIN_RETIRED;
+	return in_service ? TWIN_NOT_EDGE : TWIN_NOT_EDGE_RETIRED;
 }
 
 #endif							/* TWINSET_TABLES_H */

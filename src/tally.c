@@ -20,6 +20,20 @@
 #include "tally.h"
 
 void
+tally_kind(FleetTally *fleet, TwinKind kind, int sign)
+{
+	if (kind == TWIN_NONE)
+		return;
+	fleet->provisioned += sign;
+	if (kind == TWIN_LIVE)
+		fleet->live += sign;
+	if (kind == TWIN_NOT_EDGE || kind == TWIN_NOT_EDGE_RETIRED)
+		fleet->not_edge += sign;
+	if (kind == TWIN_RETIRED || kind == TWIN_NOT_EDGE_RETIRED)
+		fleet->retired += sign;
+}
+
+void
 tally_won(Tally *tally, int64 revision, const DeviceState *state, int sign)
 {
 	tally->actual += sign;
@@ -54,25 +68,6 @@ tally_device(TallyDevices *devices, const char *device_id, int device_id_length,
 		return -1;
 	winner = matcher_count_device(devices->targets, device_id, device_id_length, state->tags, sign);
 	tally_winner(devices->tallies, devices->matcher, winner, state, sign);
-	return winner;
-}
-
-int
-tally_change(TallyDevices *devices, const char *device_id, int device_id_length,
-			 const DeviceState *before, const DeviceState *now)
-{
-	int			winner;
-
-	if (!before->live || !now->live || before->tags != now->tags)
-	{
-		(void) tally_device(devices, device_id, device_id_length, before, -1);
-		return tally_device(devices, device_id, device_id_length, now, 1);
-	}
-
-	/* only its report: what targets it stays */
-	winner = matcher_winner(devices->matcher, device_id, device_id_length, now->tags);
-	tally_winner(devices->tallies, devices->matcher, winner, before, -1);
-	tally_winner(devices->tallies, devices->matcher, winner, now, 1);
 	return winner;
 }
 

@@ -11,6 +11,8 @@
 #include "compat.h"
 
 #include "matcher.h"
+#include "settlement.h"
+#include "tables.h"
 
 /* of one deployment; unknown is what is left of actual */
 typedef struct Tally
@@ -31,6 +33,7 @@ tally_is_zero(const Tally *tally)
 typedef struct DeviceState
 {
 	bool		live;			/* an Edge device, not retired */
+	TwinKind	kind;			/* where the log holds its twin */
 	JsonbContainer *tags;		/* of a live device */
 	bool		reported;		/* is there a report? */
 	int64		revision;		/* that it is for */
@@ -39,6 +42,9 @@ typedef struct DeviceState
 
 /* the code of a report that says all is well */
 #define REPORT_CODE_HEALTHY	200
+
+/* add to the fleet's counts (sign 1), or take from them (-1), a device of this kind */
+extern void tally_kind(FleetTally *fleet, TwinKind kind, int sign);
 
 /*
  * tally_won: add to (sign 1) or take from (-1) the counts of a deployment with
@@ -72,13 +78,6 @@ extern TallyDevices tally_devices_begin(Matcher *matcher, Tally *tallies);
  */
 extern int	tally_device(TallyDevices *devices, const char *device_id, int device_id_length,
 						 const DeviceState *state, int sign);
-
-/*
- * tally_change: add what a device adds now, and take away what it did before.
- * Returns the slot of the winner now, -1 where there is none.
- */
-extern int	tally_change(TallyDevices *devices, const char *device_id, int device_id_length,
-						 const DeviceState *before, const DeviceState *now);
 
 extern void tally_devices_end(TallyDevices *devices);
 

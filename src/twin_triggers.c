@@ -82,9 +82,9 @@ log_twin(ChangeLog *log, TupleTableSlot *before, TupleTableSlot *after)
 	bool		isnull;
 	Datum		old_id = before ? slot_getattr(before, Anum_twin_device_id, &isnull) : (Datum) 0;
 	Datum		new_id = after ? slot_getattr(after, Anum_twin_device_id, &isnull) : (Datum) 0;
-	bool		was_live = before && twin_is_live(before);
-	bool		is_now = after && twin_is_live(after);
-	Datum		old_tags = was_live ? slot_getattr(before, Anum_twin_tags, &isnull) : (Datum) 0;
+	TwinKind	was = twin_kind(before);
+	TwinKind	is = twin_kind(after);
+	Datum		old_tags = was == TWIN_LIVE ? slot_getattr(before, Anum_twin_tags, &isnull) : (Datum) 0;
 
 	/* a key changes only where our BEFORE trigger did not fire */
 	if (before && after && !same_device(old_id, new_id))
@@ -93,12 +93,9 @@ log_twin(ChangeLog *log, TupleTableSlot *before, TupleTableSlot *after)
 		log_twin(log, NULL, after);
 		return;
 	}
-	if (!was_live && !is_now)
+	if (was == is && (is != TWIN_LIVE || same_tags(old_tags, slot_getattr(after, Anum_twin_tags, &isnull))))
 		return;
-	if (was_live && is_now &&
-		same_tags(old_tags, slot_getattr(after, Anum_twin_tags, &isnull)))
-		return;
-	change_log_twin(log, before ? old_id : new_id, was_live, old_tags);
+	change_log_twin(log, before ? old_id : new_id, was, old_tags);
 }
 
 static void
@@ -228,6 +225,7 @@ static void
 delete_reports(TriggerData *trigger)
 {
 	static SPIPlanPtr plan = NULL;
+	static SPIPlanPtr asking_plan = NULL;
 	TupleTableSlot *deleted = transition_begin(trigger, trigger->tg_oldtable);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "twinset deleted devices",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -237,6 +235,7 @@ delete_reports(TriggerData *trigger)
 
 	owner_begin(&owner, RelationGetRelid(trigger->tg_relation));
 	owner_plan(&plan, "DELETE FROM twinset.report WHERE device_id = ANY ($1)", 1, (Oid[]) {TEXTARRAYOID});
+	owner_plan(&asking_plan, "DELETE FROM twinset.asking WHERE device_id = ANY ($1)", 1, (Oid[]) {TEXTARRAYOID});
 	while (more)
 	{
 		MemoryContext caller = MemoryContextSwitchTo(context);
@@ -257,6 +256,7 @@ delete_reports(TriggerData *trigger)
 
 			owner_execute(plan, &batch, GetLatestSnapshot(),
 						  IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : InvalidSnapshot);
+			owner_execute(asking_plan, &batch, GetLatestSnapshot(), InvalidSnapshot);
 		}
 		MemoryContextSwitchTo(caller);
 		MemoryContextReset(context);

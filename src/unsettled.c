@@ -16,13 +16,14 @@
  *
  * Which is the first, change_log.c tells: by transaction, in the order in
  * which they wrote the device's row first; within one by statement; within
- * a query the twin that was live.
+ * a query the twin that there was.
  *
  * Twins and reports are ordered apart: they are locked apart, so of two
  * transactions one can have written the report first and the other the twin.
  *
  * Then the device's twin, report and assignment are looked up.  All of it is
- * read with one snapshot.
+ * read with one snapshot.  A device of which the log holds the report alone
+ * has the winner that it was settled with, so its twin is not looked at.
  *
  *-------------------------------------------------------------------------
  */
@@ -59,7 +60,7 @@ typedef struct EntryPlace
 	int64		ordinal;		/* drawn for its statement */
 	int64		first;			/* the least of its transaction's */
 	int64		statement;		/* its order within the transaction */
-	bool		live;			/* was the twin live? */
+	TwinKind	kind;			/* of what was, if it is a twin's */
 } EntryPlace;
 
 /* an entry of a twin */
@@ -93,8 +94,7 @@ typedef struct UnsettledDevice
 typedef struct UnsettledScan
 {
 	DeploymentsAsked *asked;
-	bool		tallied;		/* is it counted? */
-	TallyDevices tally;			/* then: by what */
+	TallySum   *sum;			/* or NULL */
 	DeviceVisitor visitor;		/* or NULL */
 	void	   *arg;			/* the visitor's */
 	DeviceTable twins;
@@ -173,14 +173,14 @@ compare_int64(int64 a, int64 b)
 	return a < b ? -1 : a > b;
 }
 
-/* Within a transaction: by statement; then the twin that was live; then as they were written. */
+/* Within a transaction: by statement; then the twin that there was; then as they were written. */
 static int
 compare_in_transaction(const EntryPlace *a, const EntryPlace *b)
 {
 	if (a->statement != b->statement)
 		return compare_int64(a->statement, b->statement);
-	if (a->live != b->live)
-		return a->live ? -1 : 1;
+	if ((a->kind == TWIN_NONE) != (b->kind == TWIN_NONE))
+		return b->kind == TWIN_NONE ? -1 : 1;
 	return compare_int64(a->ordinal, b->ordinal);
 }
 
@@ -210,7 +210,7 @@ compare_entries(const void *a, const void *b)
 static void
 order_entries(UnsettledDevice *current)
 {
-	if (current->twin_count == 1)
+	if (current->twin_count < 2)
 		return;
 	qsort(current->twins, current->twin_count, sizeof(TwinEntry), compare_transactions);
 	for (int i = 0; i < current->twin_count; i++)
@@ -225,17 +225,22 @@ order_entries(UnsettledDevice *current)
 	qsort(current->twins, current->twin_count, sizeof(TwinEntry), compare_entries);
 }
 
-/* Look up what the device is now, and what it was assigned. */
+/*
+ * Look up what the device is now, and what it was assigned.  Its twin only
+ * where the log holds it: else all that it was is what it was settled for.
+ */
 static void
 look_up(UnsettledScan *scan)
 {
 	SettledDevice *device = &scan->current.device;
-	TupleTableSlot *twin = key_lookup(scan->twins.rows, device->device_id);
+	TupleTableSlot *twin = scan->current.twin_count == 0 ? NULL :
+		key_lookup(scan->twins.rows, device->device_id);
 	TupleTableSlot *report = key_lookup(scan->reports.rows, device->device_id);
 	TupleTableSlot *assignment = key_lookup(scan->assignments.rows, device->device_id);
 	bool		isnull;
 
-	if (twin != NULL && twin_is_live(twin))
+	device->now.kind = twin_kind(twin);
+	if (device->now.kind == TWIN_LIVE)
 	{
 		device->now.live = true;
 		device->now.tags = &DatumGetJsonbP(slot_getattr(twin, Anum_twin_tags, &isnull))->root;
@@ -262,17 +267,23 @@ complete_before(UnsettledDevice *current)
 {
 	DeviceState *now = &current->device.now;
 
-	if (current->twin_count == 0)
-	{
-		current->before.live = now->live;
-		current->before.tags = now->tags;
-	}
 	if (!current->report_logged)
 	{
 		current->before.reported = now->reported;
 		current->before.revision = now->revision;
 		current->before.code = now->code;
 	}
+}
+
+/* Only the report is another: the winner is the settled one, whose healthy and unhealthy move. */
+static void
+keep_winner(UnsettledScan *scan)
+{
+	SettledDevice *device = &scan->current.device;
+
+	device->winner = device->assignment.deployment_id;
+	if (scan->sum != NULL && device->winner != NULL)
+		tally_sum_kept(scan->sum, device->winner, &scan->current.before, &device->now);
 }
 
 /* Its winner now; and what it has added to the counts. */
@@ -284,12 +295,12 @@ match(UnsettledScan *scan)
 	text	   *id = DatumGetTextPP(device->device_id);
 	int			slot;
 
-	if (!scan->tallied)
+	if (scan->sum == NULL)
 	{
 		device->winner = device->now.live ? winner_of_tags(scan, device->now.tags) : NULL;
 		return;
 	}
-	slot = tally_change(&scan->tally, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), &current->before, &device->now);
+	slot = tally_sum_changed(scan->sum, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), &current->before, &device->now);
 	device->winner = slot < 0 ? NULL : matcher_deployment_id(scan->asked->matcher, slot);
 }
 
@@ -306,7 +317,10 @@ finish_device(UnsettledScan *scan)
 
 	look_up(scan);
 	complete_before(current);
-	match(scan);
+	if (current->twin_count == 0)
+		keep_winner(scan);
+	else
+		match(scan);
 
 	/* the winners that it had, one entry after the other */
 	winner = device->assignment.deployment_id;
@@ -362,6 +376,8 @@ read_twin_entry(UnsettledScan *scan, const EntryPlace *place, TupleTableSlot *en
 	TwinEntry  *first;
 	bool		isnull;
 
+	if (scan->sum != NULL)
+		scan->asked->matcher = tally_sum_matcher(scan->sum);
 	if (current->twin_count == current->twin_limit)
 	{
 		current->twin_limit = Max(current->twin_limit * 2, 4);
@@ -381,11 +397,12 @@ read_twin_entry(UnsettledScan *scan, const EntryPlace *place, TupleTableSlot *en
 		if (added != first)
 			first->winner = before->live ? winner_of_tags(scan, before->tags) : NULL;
 		current->first_twin = current->twin_count - 1;
-		before->live = place->live;
-		before->tags = place->live ?
+		before->kind = place->kind;
+		before->live = place->kind == TWIN_LIVE;
+		before->tags = before->live ?
 			&DatumGetJsonbPCopy(slot_getattr(entry, Anum_change_tags, &isnull))->root : NULL;
 	}
-	else if (place->live)
+	else if (place->kind == TWIN_LIVE)
 	{
 		Datum		stored = slot_getattr(entry, Anum_change_tags, &isnull);
 		Jsonb	   *tags = DatumGetJsonbP(stored);
@@ -403,6 +420,7 @@ read_entry(UnsettledScan *scan, TupleTableSlot *entry)
 {
 	UnsettledDevice *current = &scan->current;
 	EntryPlace	place;
+	bool		live;
 	bool		isnull;
 	Datum		device_id = slot_getattr(entry, Anum_change_device_id, &isnull);
 
@@ -417,11 +435,15 @@ read_entry(UnsettledScan *scan, TupleTableSlot *entry)
 	place.ordinal = place.first = DatumGetInt64(slot_getattr(entry, Anum_change_ordinal, &isnull));
 	place.transaction = DatumGetFullTransactionId(slot_getattr(entry, Anum_change_transaction, &isnull));
 	place.statement = DatumGetInt64(slot_getattr(entry, Anum_change_statement, &isnull));
-	place.live = DatumGetBool(slot_getattr(entry, Anum_change_live, &isnull));
+	place.kind = TWIN_NONE;
+	live = DatumGetBool(slot_getattr(entry, Anum_change_live, &isnull));
 	if (isnull)
 		read_report_entry(current, &place, entry);
 	else
+	{
+		place.kind = live ? TWIN_LIVE : DatumGetInt32(slot_getattr(entry, Anum_change_code, &isnull));
 		read_twin_entry(scan, &place, entry);
+	}
 }
 
 uint64
@@ -501,10 +523,10 @@ close_table(DeviceTable *table)
 }
 
 uint64
-unsettled_visit(DeploymentsAsked *asked, Tally *tallies, DeviceSet *set,
+unsettled_visit(DeploymentsAsked *asked, TallySum *sum, DeviceSet *set,
 				DeviceVisitor visitor, void *arg)
 {
-	UnsettledScan scan = {.asked = asked,.tallied = tallies != NULL,.visitor = visitor,.arg = arg};
+	UnsettledScan scan = {.asked = asked,.sum = sum,.visitor = visitor,.arg = arg};
 	Snapshot	snapshot = GetActiveSnapshot();
 	Relation	log = table_open(settlement_table("change"), AccessShareLock);
 	uint64		count;
@@ -517,8 +539,6 @@ unsettled_visit(DeploymentsAsked *asked, Tally *tallies, DeviceSet *set,
 	scan.assignments = open_table("assignment", snapshot, count);
 	scan.per_device = AllocSetContextCreate(CurrentMemoryContext, "twinset unsettled device",
 											ALLOCSET_DEFAULT_SIZES);
-	if (scan.tallied)
-		scan.tally = tally_devices_begin(asked->matcher, tallies);
 
 	caller = MemoryContextSwitchTo(scan.per_device);
 	while (tuplesort_gettupleslot(sort, true, false, entry, NULL))
@@ -529,8 +549,6 @@ unsettled_visit(DeploymentsAsked *asked, Tally *tallies, DeviceSet *set,
 	finish_device(&scan);
 	MemoryContextSwitchTo(caller);
 
-	if (scan.tallied)
-		tally_devices_end(&scan.tally);
 	MemoryContextDelete(scan.per_device);
 	close_table(&scan.twins);
 	close_table(&scan.reports);

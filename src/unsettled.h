@@ -15,7 +15,7 @@
 
 #include "assignment.h"
 #include "deployments.h"
-#include "tally.h"
+#include "tally_sum.h"
 
 /* a device with its assignment; what a settlement looks at */
 typedef struct SettledDevice
@@ -47,15 +47,14 @@ extern DeviceSet *device_set_of(const char *device_id);
  * snapshot sees, with its winner now.
  *
  * asked is about the deployments for which the settled state is right.  Where
- * tallies is given (by the ranks of its matcher, which there must be then),
- * what the devices have added to the counts since they were settled is added
- * to it.  Where a set is given, it takes in what it may, and only its devices
+ * a sum is given, what the devices have added to the counts since they were
+ * settled is added to it, and devices are matched by its matcher.  Where a set is given, it takes in what it may, and only its devices
  * are visited.  Returns how many they were.
  *
  * Cost: the whole log is read, its entries sorted, by disk where they are
  * many; three rows are looked up a device, and it is matched.
  */
-extern uint64 unsettled_visit(DeploymentsAsked *asked, Tally *tallies, DeviceSet *set,
+extern uint64 unsettled_visit(DeploymentsAsked *asked, TallySum *sum, DeviceSet *set,
 							  DeviceVisitor visitor, void *arg);
 
 /*

@@ -30,11 +30,41 @@
 #include "unsettled.h"
 
 PG_FUNCTION_INFO_V1(twinset_unsettled_tally);
+PG_FUNCTION_INFO_V1(twinset_unsettled_fleet);
 PG_FUNCTION_INFO_V1(twinset_winner_of);
 PG_FUNCTION_INFO_V1(twinset_targeting);
 PG_FUNCTION_INFO_V1(twinset_reconcile);
 PG_FUNCTION_INFO_V1(twinset_compiled_deployments);
 PG_FUNCTION_INFO_V1(twinset_unsettled_changes);
+
+/* What the devices in the log add to the counts; NULL: the log is empty. */
+static TallySum *
+unsettled_sum(void)
+{
+	DeploymentsAsked asked = {.context = CurrentMemoryContext};
+	TallySum   *sum;
+
+	if (!unsettled_any())
+		return NULL;
+	sum = tally_sum_begin(NULL);
+	(void) unsettled_visit(&asked, sum, NULL, NULL, NULL);
+	return sum;
+}
+
+static void
+put_tally(void *arg, const char *deployment_id, const Tally *by)
+{
+	ReturnSetInfo *result = arg;
+	Datum		values[5];
+	bool		nulls[5] = {false};
+
+	values[0] = CStringGetTextDatum(deployment_id);
+	values[1] = Int64GetDatum(by->target);
+	values[2] = Int64GetDatum(by->actual);
+	values[3] = Int64GetDatum(by->healthy);
+	values[4] = Int64GetDatum(by->unhealthy);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
 
 /*
  * unsettled_tally() -> setof (deployment_id, target, actual, healthy, unhealthy)
@@ -44,35 +74,62 @@ twinset_unsettled_tally(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	OwnerContext owner;
+	TallySum   *sum;
 
 	InitMaterializedSRF(fcinfo, 0);
 	owner_begin(&owner, settlement_table("settlement"));
-	if (unsettled_any())
-	{
-		DeploymentsAsked asked = {.matcher = kept_matcher()};
-		int			count = matcher_slots(asked.matcher);
-		Tally	   *tallies = palloc_extended(sizeof(Tally) * Max(count, 1),
-											  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-
-		(void) unsettled_visit(&asked, tallies, NULL, NULL, NULL);
-		for (int rank = 0; rank < count; rank++)
-		{
-			Tally	   *tally = &tallies[rank];
-			Datum		values[5];
-			bool		nulls[5] = {false};
-
-			if (tally->target == 0 && tally->actual == 0 && tally->healthy == 0 && tally->unhealthy == 0)
-				continue;
-			values[0] = CStringGetTextDatum(matcher_deployment_id(asked.matcher, rank));
-			values[1] = Int64GetDatum(tally->target);
-			values[2] = Int64GetDatum(tally->actual);
-			values[3] = Int64GetDatum(tally->healthy);
-			values[4] = Int64GetDatum(tally->unhealthy);
-			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-		}
-	}
+	sum = unsettled_sum();
+	if (sum != NULL)
+		tally_sum_each(sum, put_tally, result);
 	owner_end(&owner);
 	return (Datum) 0;
+}
+
+static void
+add_tally(void *arg, const char *deployment_id, const Tally *by)
+{
+	Tally	   *all = arg;
+
+	all->target += by->target;
+	all->actual += by->actual;
+	all->healthy += by->healthy;
+	all->unhealthy += by->unhealthy;
+}
+
+/*
+ * unsettled_fleet() -> (provisioned, live, not_edge, retired, target, actual,
+ *	healthy, unhealthy)
+ */
+Datum
+twinset_unsettled_fleet(PG_FUNCTION_ARGS)
+{
+	FleetTally	fleet = {0};
+	Tally		all = {0};
+	OwnerContext owner;
+	TallySum   *sum;
+	TupleDesc	desc;
+	Datum		values[8];
+	bool		nulls[8] = {false};
+
+	owner_begin(&owner, settlement_table("settlement"));
+	sum = unsettled_sum();
+	if (sum != NULL)
+	{
+		fleet = *tally_sum_fleet(sum);
+		tally_sum_each(sum, add_tally, &all);
+	}
+	owner_end(&owner);
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	values[0] = Int64GetDatum(fleet.provisioned);
+	values[1] = Int64GetDatum(fleet.live);
+	values[2] = Int64GetDatum(fleet.not_edge);
+	values[3] = Int64GetDatum(fleet.retired);
+	values[4] = Int64GetDatum(all.target);
+	values[5] = Int64GetDatum(all.actual);
+	values[6] = Int64GetDatum(all.healthy);
+	values[7] = Int64GetDatum(all.unhealthy);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 
 /*

@@ -72,6 +72,31 @@ CREATE VIEW shown.explain_device AS
 SELECT t.device_id, e.rank, e.deployment_id, e.priority, e.created_at, e.target_condition, e.actual
 FROM twinset.twin AS t CROSS JOIN LATERAL twinset.explain_device(t.device_id) AS e;
 
+CREATE VIEW brute.fleet_overview AS
+SELECT f.*, c.* FROM (
+  SELECT count(*) AS provisioned, count(*) FILTER (WHERE NOT iot_edge) AS not_edge,
+         count(*) FILTER (WHERE retired_at IS NOT NULL) AS retired,
+         count(*) FILTER (WHERE iot_edge AND retired_at IS NULL) - (SELECT count(*) FROM brute.winner) AS without_deployment
+  FROM twinset.twin) AS f
+CROSS JOIN (
+  SELECT (SELECT count(*) FROM brute.targeted) AS target, count(*) AS actual,
+         count(*) FILTER (WHERE status = 'healthy') AS healthy,
+         count(*) FILTER (WHERE status = 'unhealthy') AS unhealthy,
+         count(*) FILTER (WHERE status = 'unknown') AS unknown
+  FROM brute.winner) AS c;
+
+CREATE VIEW shown.fleet_overview AS
+SELECT provisioned, not_edge, retired, without_deployment, target, actual, healthy, unhealthy, unknown FROM twinset.fleet_overview;
+
+-- what a device is given, and that it is given nothing where it knows
+CREATE VIEW brute.device_manifest AS
+SELECT device_id, deployment_id, revision, NULL::text AS again FROM brute.winner;
+
+CREATE VIEW shown.device_manifest AS
+SELECT t.device_id, m.deployment_id, m.revision, n.deployment_id AS again
+FROM twinset.twin AS t CROSS JOIN LATERAL twinset.device_manifest(t.device_id) AS m
+LEFT JOIN LATERAL twinset.device_manifest(t.device_id, m.revision) AS n ON true;
+
 -- a report is its device's, and goes with it
 CREATE VIEW brute.report AS
 SELECT r.device_id FROM twinset.report AS r JOIN twinset.twin AS t USING (device_id);
@@ -96,6 +121,14 @@ UNION ALL SELECT 'explain_device', 'missing', to_jsonb(x)::text
   FROM (SELECT * FROM brute.explain_device EXCEPT ALL SELECT * FROM shown.explain_device) AS x
 UNION ALL SELECT 'explain_device', 'wrong', to_jsonb(x)::text
   FROM (SELECT * FROM shown.explain_device EXCEPT ALL SELECT * FROM brute.explain_device) AS x
+UNION ALL SELECT 'fleet_overview', 'missing', to_jsonb(x)::text
+  FROM (SELECT * FROM brute.fleet_overview EXCEPT ALL SELECT * FROM shown.fleet_overview) AS x
+UNION ALL SELECT 'fleet_overview', 'wrong', to_jsonb(x)::text
+  FROM (SELECT * FROM shown.fleet_overview EXCEPT ALL SELECT * FROM brute.fleet_overview) AS x
+UNION ALL SELECT 'device_manifest', 'missing', to_jsonb(x)::text
+  FROM (SELECT * FROM brute.device_manifest EXCEPT ALL SELECT * FROM shown.device_manifest) AS x
+UNION ALL SELECT 'device_manifest', 'wrong', to_jsonb(x)::text
+  FROM (SELECT * FROM shown.device_manifest EXCEPT ALL SELECT * FROM brute.device_manifest) AS x
 UNION ALL SELECT 'report', 'wrong', to_jsonb(x)::text
   FROM (SELECT * FROM shown.report EXCEPT ALL SELECT * FROM brute.report) AS x;
 

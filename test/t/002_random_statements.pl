@@ -347,7 +347,7 @@ sub waits_for_a_row
 	return unless $of_session{$session}{kind} =~ /twin|^(?:report|set tags)$/;
 	my $lock = $observer->query(
 		"SELECT locktype, relation::regclass, mode FROM pg_locks WHERE pid = $session->{pid}"
-		  . q( AND (relation = 'twinset.settlement'::regclass AND locktype = 'tuple' OR locktype = 'relation' AND NOT granted)));
+		  . q( AND (relation = 'twinset.settlement'::regclass AND locktype = 'tuple' AND mode <> 'SIReadLock' OR locktype = 'relation' AND NOT granted)));
 	wrong("$session->{name} writes twins and waits for a settlement", $lock) if $lock ne '' && !defined $exclusive;
 	return;
 }
