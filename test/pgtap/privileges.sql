@@ -4,7 +4,7 @@
 \set grants `sed -n '/^-- an operator/,/reconcile() TO/p' README.md`
 
 BEGIN;
-SELECT plan(52);
+SELECT plan(57);
 
 -- PUBLIC
 SELECT is_empty($$
@@ -62,15 +62,19 @@ SELECT set_eq($$ SELECT pg_temp.may('twinset_operator') $$, ARRAY[
 	'SELECT twin', 'INSERT twin', 'UPDATE twin', 'DELETE twin',
 	'SELECT deployment', 'INSERT deployment', 'UPDATE deployment', 'DELETE deployment',
 	'SELECT deployment_status', 'SELECT device_status', 'SELECT deployment_device', 'SELECT deployment_module',
+	'SELECT pending_device', 'SELECT device_module', 'SELECT module_status', 'SELECT fleet_overview',
 	'EXECUTE current_winner', 'EXECUTE current_assigned_at', 'EXECUTE unsettled_tally',
+	'EXECUTE unsettled_fleet', 'EXECUTE silent_devices',
 	'EXECUTE set_tags', 'EXECUTE explain_device', 'EXECUTE preview'
 ], 'an operator may do what the README says, and no more');
 SELECT set_eq($$ SELECT pg_temp.may('twinset_backend') $$, ARRAY[
-	'EXECUTE device_manifest', 'EXECUTE report_status'
+	'EXECUTE device_manifest', 'EXECUTE report_status', 'EXECUTE report_statuses', 'EXECUTE take_pending'
 ], 'a backend likewise');
 SELECT set_eq($$ SELECT pg_temp.may('twinset_dashboard') $$, ARRAY[
 	'SELECT deployment_status', 'SELECT device_status', 'SELECT deployment_device', 'SELECT deployment_module',
-	'EXECUTE current_winner', 'EXECUTE current_assigned_at', 'EXECUTE unsettled_tally', 'EXECUTE explain_device'
+	'SELECT pending_device', 'SELECT device_module', 'SELECT module_status', 'SELECT fleet_overview',
+	'EXECUTE current_winner', 'EXECUTE current_assigned_at', 'EXECUTE unsettled_tally', 'EXECUTE explain_device',
+	'EXECUTE unsettled_fleet', 'EXECUTE silent_devices'
 ], 'a dashboard likewise');
 SELECT set_eq($$ SELECT pg_temp.may('twinset_cron') $$, ARRAY[
 	'EXECUTE reconcile'
@@ -112,6 +116,9 @@ SELECT is((SELECT deployment_id FROM twinset.device_manifest('press-1')), 'base'
 	'a backend gives out a manifest');
 SELECT is(twinset.report_status('press-1', revision, 200), 'healthy', '… takes in a report')
 FROM twinset.device_manifest('press-1');
+SELECT is((SELECT device_id FROM twinset.take_pending()), NULL, '… takes what is pending');
+SELECT is((SELECT status FROM twinset.report_statuses(format('[{"device_id": "press-1", "revision": %s, "code": 200}]', revision)::jsonb)), 'healthy',
+	'… takes in many reports') FROM twinset.device_manifest('press-1');
 SELECT throws_ok($$ SELECT FROM twinset.twin $$, '42501', NULL, '… reads no twins');
 SELECT throws_ok($$ UPDATE twinset.twin SET tags = '{}' $$, '42501', NULL, '… writes none');
 SELECT throws_ok($$ SELECT twinset.set_tags('press-1', '{}') $$, '42501', NULL, '… not by set_tags() either');
@@ -129,6 +136,9 @@ SELECT is((SELECT deployment_id || ' ' || status FROM twinset.device_status), 'b
 SELECT is((SELECT device_id || ' ' || code FROM twinset.deployment_device), 'press-1 200',
 	'… a deployment''s devices');
 SELECT isnt_empty($$ SELECT FROM twinset.deployment_module $$, '… the modules');
+SELECT is((SELECT healthy FROM twinset.fleet_overview), 1::bigint, '… the fleet''s counts');
+SELECT isnt_empty($$ SELECT * FROM twinset.fleet_overview, twinset.module_status, twinset.device_module $$, '… what modules do');
+SELECT is_empty($$ SELECT FROM twinset.pending_device UNION ALL SELECT FROM twinset.silent_devices('1 hour') $$, '… what is pending or silent');
 SELECT isnt_empty($$ SELECT FROM twinset.explain_device('press-1') $$, '… and why');
 SELECT throws_ok($$ SELECT content FROM twinset.deployment $$, '42501', NULL, '… but no manifest');
 SELECT throws_ok($$ SELECT FROM twinset.device_manifest('press-1') $$, '42501', NULL, '… not as a device either');
