@@ -195,6 +195,38 @@ sub reports
 	return ({ unit => '/s', %figures });
 }
 
+# Ten thousand reports in one statement, of devices that have reported before, each
+# another revision than before; without its commit, which settles them
+sub many_reports
+{
+	my ($fleet, $at) = @_;
+	my $session = $fleet->session($at);
+	my $count = $fleet->{devices} < 10000 ? $fleet->{devices} : 10000;
+	my $run = sub {
+		my ($statement) = @_;
+		return sub {
+			$session->query("SELECT set_config('bench.reports', jsonb_agg(jsonb_build_object('device_id', device_id,
+				'revision', (random() * 1000000)::bigint, 'code', 200))::text, false)
+				FROM (SELECT r.device_id FROM twinset.report AS r ORDER BY sha256(r.device_id::bytea) LIMIT $count) AS s");
+			$session->query('BEGIN');
+			my $figure = $session->timed($statement);
+			$session->query('ROLLBACK');
+			return $figure;
+		};
+	};
+	my %figures = pairs($fleet->{rounds},
+		bare => $run->("INSERT INTO bare.report AS r (device_id, revision, code, description, modules, reported_at)
+			SELECT device_id, revision, code, description, modules, coalesce(reported_at, now())
+			FROM jsonb_to_recordset(current_setting('bench.reports')::jsonb) AS n (device_id text, revision bigint, code integer,
+				description text, modules jsonb, reported_at timestamptz)
+			ON CONFLICT (device_id) DO UPDATE SET revision = excluded.revision, code = excluded.code,
+				description = excluded.description, modules = excluded.modules, reported_at = excluded.reported_at
+				WHERE excluded.reported_at >= r.reported_at"),
+		this => $run->("SELECT count(*) FROM twinset.report_statuses(current_setting('bench.reports')::jsonb)"));
+	$session->query("VACUUM $_") for qw(bare.report twinset.report twinset.change);
+	return ({ %figures });
+}
+
 [
 	{ name => 'sustained, 8 clients', at => 'many', goals => [ '>= 0.8 ×', '<= 3 ×', undef ], how => \&sustained },
 	{ name => '8 clients over 1', at => 'many', goals => ['>= 0.95 ×'], how => \&clients },
@@ -202,4 +234,5 @@ sub reports
 		'a deployment that wins all is created', 'reconcile()', 'an open transaction that has changed a deployment'),
 	{ name => 'a deployment change beside idle tag changes', at => 'many', goals => ['<= 1.5 ×'], how => \&beside_idle },
 	{ name => 'report_status(), 8 clients', at => 'many', goals => ['>= 0.8 ×'], how => \&reports },
+	{ name => 'report_statuses(), 10,000 at once', at => 'many', goals => ['<= 1.5 ×'], how => \&many_reports },
 ];

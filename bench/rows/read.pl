@@ -149,6 +149,21 @@ sub poll
 	return ({ %figures });
 }
 
+# the fleet in one row, but for silence
+sub overview
+{
+	my ($fleet, $at) = @_;
+	my $session = $fleet->session($at);
+	my $this = query($session, 'SELECT provisioned, not_edge, retired, without_deployment, target, actual, healthy, unhealthy, unknown
+		FROM twinset.fleet_overview');
+	$session->query('SELECT * FROM twinset.reconcile()');
+	my %empty = pairs($fleet->{rounds}, this => $this);
+	change($fleet, $session, $fleet->{log});
+	my %log = pairs($fleet->{rounds}, this => $this);
+	$session->query('SELECT * FROM twinset.reconcile()');
+	return ({ what => 'log empty', this => $empty{this} }, { what => "$fleet->{log} devices in the log", this => $log{this} });
+}
+
 # device_status of all
 sub whole_fleet
 {
@@ -170,5 +185,6 @@ sub whole_fleet
 	{ name => 'deployment_status behind as many dead log rows as devices', at => 'some', goals => ['<= 2 ×'], how => \&dead_rows },
 	(map { { name => $_, at => 'many', goals => [ '<= 0.5 ms', '<= 0.5 ms', '<= 3 ms', '<= 3 ms' ], how => one_device($one{$_}) } } sort keys %one),
 	{ name => 'a poll that changes nothing', at => 'many', goals => ['<= 1.3 ×'], how => \&poll },
+	{ name => 'fleet_overview', at => 'many', goals => [ '<= 5 ms', '<= 20 ms' ], how => \&overview },
 	{ name => 'device_status of the whole fleet', at => 'many', goals => ['<= 1.5 ×'], how => \&whole_fleet },
 ];
