@@ -21,12 +21,21 @@ CREATE TABLE twinset.asking (
 
 COMMENT ON TABLE twinset.asking IS 'internal: how often a device was asked to run a revision, by take_pending()';
 
+-- As device_status, but each table looked up by key (OFFSET 0 keeps it so): a page costs its devices,
+-- wherever it begins.
 CREATE VIEW twinset.pending_device AS
-SELECT s.device_id, s.deployment_id, s.revision, s.reported_revision, s.pending_since,
-	coalesce(a.asked, 0) AS asked, a.asked_at
-FROM twinset.device_status AS s
-LEFT JOIN twinset.asking AS a ON a.device_id = s.device_id AND a.revision = s.revision
-WHERE s.status = 'unknown';
+SELECT t.device_id, d.deployment_id, d.revision, r.revision AS reported_revision,
+	greatest(twinset.current_assigned_at(t.device_id, a.assigned_at), twinset.revision_time(d.revision)) AS pending_since,
+	coalesce(k.asked, 0) AS asked, k.asked_at
+FROM twinset.twin AS t
+LEFT JOIN LATERAL (SELECT a.deployment_id, a.assigned_at FROM twinset.assignment AS a
+	WHERE a.device_id = t.device_id OFFSET 0) AS a ON true
+JOIN twinset.deployment AS d ON d.deployment_id = twinset.current_winner(t.device_id, a.deployment_id)
+LEFT JOIN LATERAL (SELECT r.revision, r.code FROM twinset.report AS r
+	WHERE r.device_id = t.device_id OFFSET 0) AS r ON true
+LEFT JOIN LATERAL (SELECT k.asked, k.asked_at FROM twinset.asking AS k
+	WHERE k.device_id = t.device_id AND k.revision = d.revision OFFSET 0) AS k ON true
+WHERE t.iot_edge AND t.retired_at IS NULL AND twinset.health(d.revision, r.revision, r.code) = 'unknown';
 
 COMMENT ON VIEW twinset.pending_device IS 'one row a device that has not reported on what it should run; by pages: WHERE device_id > the last one''s ORDER BY device_id LIMIT n';
 COMMENT ON COLUMN twinset.pending_device.device_id IS 'the device';
@@ -42,7 +51,9 @@ COMMENT ON COLUMN twinset.pending_device.asked_at IS 'when it last did';
 -- Cost: devices are looked at in the order of their ids until enough are pending; a row written for each.
 CREATE FUNCTION twinset.take_pending(devices integer DEFAULT 100, after text DEFAULT '', again interval DEFAULT '5 minutes')
 RETURNS TABLE (device_id text, deployment_id text, revision bigint, asked bigint)
-LANGUAGE plpgsql VOLATILE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- in the order of the key, until there are enough
+SET enable_seqscan = off SET enable_sort = off SET enable_hashjoin = off AS $$
 #variable_conflict use_column
 BEGIN
 	IF devices IS NULL OR after IS NULL OR again IS NULL THEN
@@ -108,21 +119,25 @@ COMMENT ON COLUMN twinset.device_module.since IS 'since when it is in this state
 
 -- Cost: as deployment_device; filter it by deployment_id.
 CREATE VIEW twinset.module_status AS
-SELECT m.deployment_id, m.module, m.version, m.image, m.status, coalesce(c.devices, 0) AS devices,
-	coalesce(c.running, 0) AS running, coalesce(c.stopped, 0) AS stopped, coalesce(c.failed, 0) AS failed,
-	coalesce(c.devices - c.running - c.stopped - c.failed - c.unknown, 0) AS missing, coalesce(c.unknown, 0) AS unknown
-FROM twinset.deployment_module AS m
-LEFT JOIN LATERAL (
-	SELECT count(*) AS devices,
-		count(*) FILTER (WHERE k.known AND s.state = 'running') AS running,
-		count(*) FILTER (WHERE k.known AND s.state = 'stopped') AS stopped,
-		count(*) FILTER (WHERE k.known AND s.state NOT IN ('running', 'stopped')) AS failed,
-		count(*) FILTER (WHERE NOT k.known) AS unknown
-	FROM twinset.deployment_device AS v
-	LEFT JOIN twinset.report AS r ON r.device_id = v.device_id
-	CROSS JOIN LATERAL (SELECT v.status <> 'unknown' AND r.modules IS NOT NULL AS known) AS k
-	LEFT JOIN LATERAL twinset.module_state(r.modules->m.module) AS s ON true
-	WHERE v.deployment_id = m.deployment_id AND v.actual) AS c ON true;
+SELECT d.deployment_id, m.module, m.version, m.image, m.status, m.devices, m.running, m.stopped, m.failed,
+	m.devices - m.running - m.stopped - m.failed - m.unknown AS missing, m.unknown
+FROM twinset.deployment AS d
+CROSS JOIN LATERAL (
+	-- found once, and not for each module
+	WITH device AS MATERIALIZED (
+		SELECT CASE WHEN v.status <> 'unknown' THEN r.modules END AS modules
+		FROM twinset.deployment_device AS v LEFT JOIN twinset.report AS r ON r.device_id = v.device_id
+		WHERE v.deployment_id = d.deployment_id AND v.actual
+	)
+	SELECT w.module, w.version, w.image, w.status, c.devices, c.running, c.stopped, c.failed, c.unknown
+	FROM twinset.manifest_modules(d.content) AS w
+	CROSS JOIN LATERAL (
+		SELECT count(*) AS devices,
+			count(*) FILTER (WHERE s.state = 'running') AS running,
+			count(*) FILTER (WHERE s.state = 'stopped') AS stopped,
+			count(*) FILTER (WHERE s.state NOT IN ('running', 'stopped')) AS failed,
+			count(*) FILTER (WHERE v.modules IS NULL) AS unknown
+		FROM device AS v LEFT JOIN LATERAL twinset.module_state(v.modules->w.module) AS s ON true) AS c) AS m;
 
 COMMENT ON VIEW twinset.module_status IS 'one row a deployment and a module of its manifest: what the devices say that it applies to';
 COMMENT ON COLUMN twinset.module_status.deployment_id IS 'the deployment';
