@@ -4,6 +4,7 @@
  *	  The checker of manifests under libFuzzer, without a server.
  *
  *	test/fuzz/manifests [runs [seed]]
+ *	make -C test/fuzz check		(manifest_harness.c, without libFuzzer)
  *
  * Any bytes are checked as a manifest, as a route and as an image.  Address
  * and undefined-behaviour sanitizers see what is read or written astray, the
@@ -29,6 +30,9 @@ typedef struct Block
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+unsigned long manifests_read;	/* texts that were JSON, and of these */
+unsigned long manifests_valid;	/* those without a problem, for manifest_harness.c */
+
 static Block context = {&context, &context};
 
 sigjmp_buf *PG_exception_stack = NULL;
@@ -42,6 +46,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char	   *before = NULL;
 
 	manifest_check_text(&check, (const char *) data, size);
+	manifests_read += check.count == 0 || strncmp(check.problems[0].message, "line ", 5) != 0;
+	manifests_valid += check.count == 0;
 	for (int i = 0; i < check.count; i++)
 	{
 		char	   *path = manifest_place_path(check.problems[i].place);

@@ -136,5 +136,8 @@ BEGIN
     END LOOP;
 END $$;
 SELECT setseed(0.42) \g /dev/null
+SELECT * FROM pg_temp.mutate_many(200) \g /dev/null
+SELECT pg_temp.resident() AS before \gset
 SELECT bad_json > 100 AS bad_json, bad_manifest > 100 AS bad_manifest, valid > 100 AS valid, wrong, example
 FROM pg_temp.mutate_many(2000);
+SELECT pg_temp.resident() - :before < 1000 AS flat;
