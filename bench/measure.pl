@@ -19,7 +19,7 @@ GetOptions(\%option, 'scale=s', 'rows=s', 'json=s', 'list') or exit 2;
 # A row: group, name, at (the level of deployments), goals (one for each
 # measurement, in order), how (what measures it, given the fleet and the level).
 # Rows of one level follow one another, so that few databases are there at once.
-my @groups = qw(write settle load deployment read match bulk growth worst);
+my @groups = qw(write settle load deployment read match bulk simulator growth worst);
 my @rows = map { my $group = $_; map { { group => $group, %$_ } } @{ do "./bench/rows/$group.pl" || die "bench/rows/$group.pl: ", $@ || $!, "\n" } } @groups;
 @rows = grep { "$_->{group} $_->{name}" =~ /$option{rows}/ } @rows;
 if ($option{list})
