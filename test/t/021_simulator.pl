@@ -137,13 +137,19 @@ my $failed = grep { /^(first|second), sensor: \d+ failed$/ } command('still');
 ok($failed > 0, 'a module fails');
 is(ended(), 0, 'no difference was found');
 
-# devices that come and go, each when it likes: nobody can say the numbers beforehand
+# devices that come and go, each when it likes, and a crash: nobody can say the numbers beforehand
 simulate(qw(--poll 0.3 --pull 0.1 --late 20% --late-by 0.5 --twice 20% --offline 10% --offline-for 0.5 --seed 3));
 <$out>;
 for my $version (1 .. 4)
 {
 	rows("UPDATE twinset.deployment SET content = replace(content::text, 'sensor:', 'sensor:$version.')
 		WHERE deployment_id = '" . ($version % 2 ? 'first' : 'second') . "'");
+	if ($version == 3)
+	{
+		# in the middle of it; who has reported and has no answer reports again
+		$node->stop('immediate');
+		$node->start;
+	}
 	like((command('still'))[-1], qr/, 0 differences$/, "devices that come and go: the same numbers on both sides, $version");
 	is_exact($node, "devices that come and go, $version");
 }
