@@ -52,6 +52,7 @@ sub command
 	{
 		chomp $answer;
 		push @lines, $answer;
+		diag($answer) if $answer =~ /^DIFFERENT/;
 		last if $answer =~ /^$name:/;
 	}
 	return @lines;
