@@ -99,6 +99,8 @@ table_writer_end(TableWriter *writer)
 	ExecDropSingleTupleTableSlot(writer->before);
 	EvalPlanQualEnd(&writer->epq);
 	ExecCloseIndices(writer->result);
+	/* those that a trigger or a constraint of somebody's needed */
+	ExecResetTupleTable(writer->estate->es_tupleTable, false);
 	FreeExecutorState(writer->estate);
 	table_close(writer->table, NoLock);
 	pfree(writer);
