@@ -12,6 +12,7 @@
  */
 #include "compat.h"
 
+#include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -207,6 +208,26 @@ repair_triggers(void)
 	return count;
 }
 
+/* Note a run where the view reconciliation shows it; the last thousand are kept. */
+static void
+note_run(TimestampTz started, uint64 checked, uint64 repaired)
+{
+	static SPIPlanPtr insert_plan = NULL;
+	static SPIPlanPtr delete_plan = NULL;
+	OwnerContext owner;
+	Datum		values[3] = {TimestampTzGetDatum(started), Int64GetDatum((int64) checked), Int64GetDatum((int64) repaired)};
+
+	owner_begin(&owner, settlement_table("settlement"));
+	owner_plan(&insert_plan, "INSERT INTO twinset.reconciliation_run (started, finished, checked, repaired)"
+			   " VALUES ($1, pg_catalog.clock_timestamp(), $2, $3)", 3, (Oid[]) {TIMESTAMPTZOID, INT8OID, INT8OID});
+	owner_execute(insert_plan, values, NULL, NULL);
+	owner_plan(&delete_plan, "DELETE FROM twinset.reconciliation_run WHERE finished <="
+			   " (SELECT r.finished FROM twinset.reconciliation_run AS r ORDER BY r.finished DESC OFFSET 1000 LIMIT 1)",
+			   0, NULL);
+	owner_execute(delete_plan, NULL, NULL, NULL);
+	owner_end(&owner);
+}
+
 static Datum
 two_numbers(FunctionCallInfo fcinfo, int64 first, int64 second)
 {
@@ -225,6 +246,7 @@ two_numbers(FunctionCallInfo fcinfo, int64 first, int64 second)
 Datum
 twinset_reconcile(PG_FUNCTION_ARGS)
 {
+	TimestampTz started = GetCurrentTimestamp();
 	uint64		checked;
 	uint64		repaired;
 	uint64		triggers;
@@ -244,6 +266,7 @@ twinset_reconcile(PG_FUNCTION_ARGS)
 	/* who has compiled what was changed past the triggers compiles it anew */
 	deployment_versions_note(NIL);
 	repaired = settle_everything(&checked);
+	note_run(started, checked, repaired);
 	if (repaired > 0)
 		ereport(WARNING,
 				(errmsg("reconcile() has repaired " UINT64_FORMAT " rows of derived data", repaired),

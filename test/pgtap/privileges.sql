@@ -63,6 +63,7 @@ SELECT set_eq($$ SELECT pg_temp.may('twinset_operator') $$, ARRAY[
 	'SELECT deployment', 'INSERT deployment', 'UPDATE deployment', 'DELETE deployment',
 	'SELECT deployment_status', 'SELECT device_status', 'SELECT deployment_device', 'SELECT deployment_module',
 	'SELECT pending_device', 'SELECT device_module', 'SELECT module_status', 'SELECT fleet_overview',
+	'SELECT reconciliation',
 	'EXECUTE current_winner', 'EXECUTE current_assigned_at', 'EXECUTE unsettled_tally',
 	'EXECUTE unsettled_fleet', 'EXECUTE silent_devices',
 	'EXECUTE set_tags', 'EXECUTE explain_device', 'EXECUTE preview'
@@ -73,6 +74,7 @@ SELECT set_eq($$ SELECT pg_temp.may('twinset_backend') $$, ARRAY[
 SELECT set_eq($$ SELECT pg_temp.may('twinset_dashboard') $$, ARRAY[
 	'SELECT deployment_status', 'SELECT device_status', 'SELECT deployment_device', 'SELECT deployment_module',
 	'SELECT pending_device', 'SELECT device_module', 'SELECT module_status', 'SELECT fleet_overview',
+	'SELECT reconciliation',
 	'EXECUTE current_winner', 'EXECUTE current_assigned_at', 'EXECUTE unsettled_tally', 'EXECUTE explain_device',
 	'EXECUTE unsettled_fleet', 'EXECUTE silent_devices'
 ], 'a dashboard likewise');
