@@ -92,3 +92,9 @@ COMMENT ON TABLE twinset.deployment_version IS
 COMMENT ON INDEX twinset.deployment_version_version IS 'what has changed since a version';
 
 INSERT INTO twinset.deployment_version (version, deployment_id) SELECT version, '' FROM twinset.settlement;
+
+-- Where a publication has all tables, a row of one without a key can't be updated or deleted.
+ALTER TABLE twinset.posting REPLICA IDENTITY FULL;
+ALTER TABLE twinset.change REPLICA IDENTITY FULL;
+ALTER TABLE twinset.settlement REPLICA IDENTITY FULL;
+ALTER TABLE twinset.deployment_version REPLICA IDENTITY FULL;

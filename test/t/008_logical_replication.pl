@@ -104,6 +104,22 @@ INSERT INTO twinset.deployment (deployment_id, content, target_condition, priori
 is_exact($subscriber, 'the subscriber took over');
 is_verified($subscriber, 'the subscriber took over');
 
+# a publication of all tables has the internal ones too: it forbids nothing
+$publisher->safe_psql('postgres', 'CREATE PUBLICATION everything FOR ALL TABLES');
+for my $change (
+	q(UPDATE twinset.deployment SET target_condition = 'tags.n = 1', content = brute.manifest('10') WHERE deployment_id = 'few'),
+	q(DELETE FROM twinset.deployment WHERE deployment_id = 'few'),
+	q(SET twinset.settle_after = 1; UPDATE twinset.twin SET tags = '{"env": "prod"}'),
+	q(SELECT FROM twinset.reconcile(); INSERT INTO twinset.reconciliation_run SELECT now(), now(), 0, 0 FROM generate_series(1, 1001);
+		SELECT FROM twinset.reconcile()),
+	q(DELETE FROM twinset.twin WHERE device_id < 'dev2'),
+	q(TRUNCATE twinset.deployment), q(TRUNCATE twinset.twin))
+{
+	$publisher->safe_psql('postgres', $change);
+	is_exact($publisher, "all tables are published: $change");
+}
+is($publisher->safe_psql('postgres', 'SELECT changes FROM twinset.unsettled_changes()'), '0', 'what commits settle is settled too');
+
 $publisher->stop;
 $subscriber->stop;
 done_testing();
