@@ -258,14 +258,15 @@ sub several
 	my %effects;
 	my @statements;
 
-	for (1 .. 1 + int rand 4)
+	for my $number (1 .. 1 + int rand 4)
 	{
 		my $kind = pick(@choice);
 		my ($sql, $more) = $write{$kind}->($planned, $at) or next;
 
 		if ($may_undo && chance(0.15))
 		{
-			push @statements, "SAVEPOINT undone; $sql; ROLLBACK TO undone";
+			# each of its own name: else a failed transaction could come back to another's savepoint and commit a part
+			push @statements, "SAVEPOINT undone$number; $sql; ROLLBACK TO undone$number";
 			next;
 		}
 		push @statements, chance(0.2) ? "SAVEPOINT kept; $sql; RELEASE kept" : $sql;
