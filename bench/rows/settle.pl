@@ -87,6 +87,12 @@ sub memory
 	my ($fleet, $at) = @_;
 	my $session = $fleet->connect($at);
 	my $match = 'SELECT count(twinset.winner_of(device_id, tags)) FROM (SELECT * FROM twinset.twin LIMIT %d) AS t';
+	# compiled, and in the groups that counts are added up by
+	$session->query("SET twinset.match_by = matcher");
+	$session->query('BEGIN');
+	$session->query('UPDATE twinset.twin SET tags = bench.toggled(tags) WHERE device_id = (SELECT min(device_id) FROM twinset.twin)');
+	$session->query('SELECT count(*) FROM twinset.unsettled_tally()');
+	$session->query('ROLLBACK');
 	$session->query(sprintf $match, 1000);
 	my ($bytes) = $session->query($memory);
 	my $before = private($session);
