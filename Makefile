@@ -15,7 +15,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 SQL_PARTS = $(addprefix sql/, \
 	encoding.sql condition.sql manifest.sql rules.sql tables.sql settled.sql triggers.sql \
 	winners.sql views.sql functions.sql \
-	manifest_difference.sql device.sql verify.sql reconciliation.sql)
+	manifest_difference.sql device.sql verify.sql reconciliation.sql history.sql undo.sql)
 
 DATA_built = twinset--$(EXTVERSION).sql
 EXTRA_CLEAN = twinset--*.sql test/results

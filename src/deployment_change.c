@@ -4,7 +4,7 @@
  *	  The triggers of deployment: a change settles as part of its statement.
  *
  * BEFORE STATEMENT takes the settlement lock; AFTER STATEMENT notes what each
- * changed deployment was, and settles.  Where another statement is still open
+ * changed deployment was, writes its history, and settles.  Where another statement is still open
  * (another part of the same query, or the one whose trigger wrote the
  * deployment), the last of them to close settles instead, at the latest the
  * transaction's end.  The notes are rolled back with their subtransaction.
@@ -27,6 +27,7 @@
 #include "deployment_change.h"
 #include "deployment_versions.h"
 #include "deployments.h"
+#include "history.h"
 #include "owner.h"
 #include "row_before.h"
 #include "settle.h"
@@ -116,19 +117,22 @@ note_change(TupleTableSlot *before, TupleTableSlot *after)
 		note_image(NULL, id_of(after));
 }
 
-/* Note all deployments that there are. */
+/* Note all deployments that there are: they are about to be truncated. */
 static void
 note_all(TriggerData *trigger)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(trigger->tg_relation, NULL);
 	TableScanDesc scan = table_beginscan(trigger->tg_relation, snapshot, 0, NULL);
+	History    *history = history_begin(trigger->tg_relation, statement_alone(), true);
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
 		note_change(slot, NULL);
+		history_row(history, slot, NULL);
 	}
+	history_end(history);
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	UnregisterSnapshot(snapshot);
@@ -194,7 +198,9 @@ Datum
 twinset_settle_deployments(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_call(fcinfo, TRIGGER_EVENT_AFTER, "deployment_id");
-	RowBefore  *lookup = row_before_begin(trigger->tg_relation, statement_close(trigger).command);
+	StatementSpan span = statement_close(trigger);
+	RowBefore  *lookup = row_before_begin(trigger->tg_relation, span.command);
+	History    *history = history_begin(trigger->tg_relation, span, false);
 	TupleTableSlot *before = transition_begin(trigger, trigger->tg_oldtable);
 	TupleTableSlot *after = transition_begin(trigger, trigger->tg_newtable);
 	int			images = list_length(pending_images);
@@ -203,10 +209,12 @@ twinset_settle_deployments(PG_FUNCTION_ARGS)
 	while (transition_next(trigger, before, after))
 	{
 		note_change(row_before(lookup, id_of(before ? before : after)), after);
+		history_row(history, before, after);
 	}
 	transition_end(before);
 	transition_end(after);
 	row_before_end(lookup);
+	history_end(history);
 
 	note_versions(images);
 	settlement_keep_revision();
@@ -224,15 +232,18 @@ twinset_settle_deployment_row(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_call(fcinfo, TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW, "deployment_id");
 	int			images = list_length(pending_images);
+	TupleTableSlot *before = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? NULL : trigger->tg_trigslot;
+	TupleTableSlot *after = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? trigger->tg_trigslot :
+		TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newslot : NULL;
+	History    *history;
 
 	if (statement_is_open(trigger))
 		PG_RETURN_POINTER(NULL);
 	settlement_lock(SETTLEMENT_OF_ALL);
-	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		note_change(NULL, trigger->tg_trigslot);
-	else
-		note_change(trigger->tg_trigslot,
-					TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newslot : NULL);
+	note_change(before, after);
+	history = history_begin(trigger->tg_relation, statement_alone(), false);
+	history_row(history, before, after);
+	history_end(history);
 	note_versions(images);
 	if (!statement_any_open())
 		deployment_change_settle();

@@ -13,6 +13,7 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
@@ -132,6 +133,16 @@ deployment_ranks_above(const MatcherDeployment *a, const MatcherDeployment *b)
 	if (a->created_at != b->created_at)
 		return a->created_at > b->created_at;
 	return strcmp(a->deployment_id, b->deployment_id) > 0;
+}
+
+bool
+deployment_is_restored(TupleTableSlot *inserted)
+{
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	bool		isnull;
+
+	return DatumGetTimestampTz(slot_getattr(inserted, Anum_deployment_updated_at, &isnull)) < now &&
+		DatumGetInt64(slot_getattr(inserted, Anum_deployment_revision, &isnull)) < revision_of_time(now);
 }
 
 /* About how many deployments are there? */

@@ -10,6 +10,7 @@
 
 #include "compat.h"
 
+#include "executor/tuptable.h"
 #include "matcher.h"
 #include "nodes/pg_list.h"
 
@@ -70,6 +71,13 @@ extern uint64 deployments_compile_cost(void);
 
 /* does a rank above b? */
 extern bool deployment_ranks_above(const MatcherDeployment *a, const MatcherDeployment *b);
+
+/*
+ * deployment_is_restored: is a row that was inserted as a dump has it?  It says
+ * that it was written before this transaction, and has the revision that it had
+ * then, which only the extension's owner may give.
+ */
+extern bool deployment_is_restored(TupleTableSlot *inserted);
 
 extern void deployments_init(void);
 

@@ -28,6 +28,7 @@
 #include "change_scan.h"
 #include "deployment_change.h"
 #include "deployments.h"
+#include "history.h"
 #include "owner.h"
 #include "settle.h"
 #include "settle_at_commit.h"
@@ -123,6 +124,7 @@ settle_at_transaction_end(XactEvent event, void *arg)
 		return;
 
 	/* a statement's AFTER trigger was switched off half-way */
+	history_flush();
 	deployment_change_settle();
 
 	if (event == XACT_EVENT_PRE_COMMIT && appended > 0 && settle_after > 0 &&

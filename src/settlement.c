@@ -38,10 +38,6 @@
 #include "settlement.h"
 #include "tables.h"
 
-/* microseconds from 1970 to PostgreSQL's epoch */
-#define UNIX_EPOCH_OFFSET \
-	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
-
 /* the tables that a settlement reads, in the order of their locks */
 static const char *const settled_from[] = {"twin", "deployment", "report"};
 
@@ -185,7 +181,7 @@ settlement_version(void)
 int64
 settlement_clock(void)
 {
-	return GetCurrentTimestamp() + UNIX_EPOCH_OFFSET;
+	return revision_of_time(GetCurrentTimestamp());
 }
 
 int64

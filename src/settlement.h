@@ -11,6 +11,7 @@
 #include "compat.h"
 
 #include "access/transam.h"
+#include "datatype/timestamp.h"
 
 typedef enum SettlementScope
 {
@@ -72,6 +73,13 @@ extern int64 settlement_next_version(void);
 
 /* a revision fits the numbers of every language: 2^53 - 1, in the year 2255 */
 #define MAX_REVISION	INT64CONST(9007199254740991)
+
+/* a time in microseconds since 1970, as revisions are */
+static inline int64
+revision_of_time(TimestampTz time)
+{
+	return time + (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
 
 /*
  * settlement_draw_revision: a revision larger than every one ever given; under

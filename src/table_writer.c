@@ -57,6 +57,12 @@ table_writer_row(TableWriter *writer)
 	return writer->after->tts_values;
 }
 
+bool *
+table_writer_nulls(TableWriter *writer)
+{
+	return writer->after->tts_isnull;
+}
+
 static void
 finish_row(TableWriter *writer)
 {

@@ -22,11 +22,12 @@ typedef struct TableWriter TableWriter;
 extern TableWriter *table_writer_begin(const char *table);
 
 /*
- * table_writer_row: where to put the values of a row, none of them null, by
- * column.  What they point to can be in the current memory context, which is
+ * table_writer_row: where to put the values of a row, by column; none is null
+ * but for what table_writer_nulls() is told.  What they point to can be in the current memory context, which is
  * the row's own from here until it is written.
  */
 extern Datum *table_writer_row(TableWriter *writer);
+extern bool *table_writer_nulls(TableWriter *writer);
 
 /* the row is new, or takes the place of one, or one goes */
 extern void table_writer_insert(TableWriter *writer);

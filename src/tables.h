@@ -92,6 +92,28 @@
 #define Anum_posting_deployment_id		4
 #define Anum_posting_target_condition	5
 
+/* history */
+#define Anum_history_deployment_id		1
+#define Anum_history_at					2
+#define Anum_history_transaction		3
+#define Anum_history_role				4
+#define Anum_history_login				5
+#define Anum_history_actor				6
+#define Anum_history_reason				7
+#define Anum_history_operation			8
+#define Anum_history_before_content		9
+#define Anum_history_before_condition	10
+#define Anum_history_before_priority	11
+#define Anum_history_before_labels		12
+#define Anum_history_before_revision	13
+#define Anum_history_before_created_at	14
+#define Anum_history_after_content		15
+#define Anum_history_after_condition	16
+#define Anum_history_after_priority		17
+#define Anum_history_after_labels		18
+#define Anum_history_after_revision		19
+#define Anum_history_after_created_at	20
+
 /*
  * companion: the OID of a table or sequence that stands beside the one that
  * a trigger fires on.  Looked up at each call and kept by nobody: the

@@ -14,6 +14,7 @@
 #include "current_winner.h"
 #include "deployment_change.h"
 #include "deployments.h"
+#include "history.h"
 #include "settle_at_commit.h"
 #include "statement.h"
 
@@ -28,6 +29,7 @@ _PG_init(void)
 	statement_init();
 	change_log_init();
 	deployment_change_init();
+	history_init();
 	settle_at_commit_init();
 	current_winner_init();
 	deployments_init();

@@ -4,7 +4,7 @@
 \set grants `sed -n '/^-- an operator/,/reconcile() TO/p' README.md`
 
 BEGIN;
-SELECT plan(57);
+SELECT plan(64);
 
 -- PUBLIC
 SELECT is_empty($$
@@ -63,10 +63,10 @@ SELECT set_eq($$ SELECT pg_temp.may('twinset_operator') $$, ARRAY[
 	'SELECT deployment', 'INSERT deployment', 'UPDATE deployment', 'DELETE deployment',
 	'SELECT deployment_status', 'SELECT device_status', 'SELECT deployment_device', 'SELECT deployment_module',
 	'SELECT pending_device', 'SELECT device_module', 'SELECT module_status', 'SELECT fleet_overview',
-	'SELECT reconciliation',
+	'SELECT reconciliation', 'SELECT deployment_history',
 	'EXECUTE current_winner', 'EXECUTE current_assigned_at', 'EXECUTE unsettled_tally',
 	'EXECUTE unsettled_fleet', 'EXECUTE silent_devices',
-	'EXECUTE set_tags', 'EXECUTE explain_device', 'EXECUTE preview'
+	'EXECUTE set_tags', 'EXECUTE explain_device', 'EXECUTE preview', 'EXECUTE undo_transaction', 'EXECUTE restore_deployment'
 ], 'an operator may do what the README says, and no more');
 SELECT set_eq($$ SELECT pg_temp.may('twinset_backend') $$, ARRAY[
 	'EXECUTE device_manifest', 'EXECUTE report_status', 'EXECUTE report_statuses', 'EXECUTE take_pending'
@@ -79,7 +79,7 @@ SELECT set_eq($$ SELECT pg_temp.may('twinset_dashboard') $$, ARRAY[
 	'EXECUTE unsettled_fleet', 'EXECUTE silent_devices'
 ], 'a dashboard likewise');
 SELECT set_eq($$ SELECT pg_temp.may('twinset_cron') $$, ARRAY[
-	'EXECUTE reconcile'
+	'EXECUTE reconcile', 'EXECUTE forget_history'
 ], 'the role of pg_cron likewise');
 
 \set manifest `cat examples/manifests/base.json`
@@ -106,6 +106,13 @@ SELECT is((SELECT device_id FROM twinset.deployment_device WHERE deployment_id =
 SELECT isnt_empty($$ SELECT FROM twinset.deployment_module $$, '… reads the modules');
 SELECT isnt_empty($$ SELECT FROM twinset.explain_device('press-1') $$, '… asks why');
 SELECT is((twinset.preview('tags.floor = 2', 9)).takes_over_from, '{"base": 1}', '… previews');
+SELECT is((SELECT role FROM twinset.deployment_history WHERE operation = 'delete'), 'twinset_operator', '… is in the history');
+SELECT is((SELECT operation FROM twinset.restore_deployment('base', clock_timestamp() - interval '1 microsecond', true)), NULL,
+	'… restores what is as it was');
+SELECT throws_ok($$ SELECT twinset.forget_history(now()) $$, '42501', NULL, '… but forgets nothing');
+SELECT throws_ok($$ SELECT FROM twinset.history $$, '42501', NULL, '… and reads no old secrets');
+SELECT throws_ok($$ SELECT twinset.deployment_as_of('base', now()) $$, '42501', NULL, '… in no other way either');
+SELECT throws_ok($$ DELETE FROM twinset.history $$, '42501', NULL, '… and changes no history');
 SELECT throws_ok($$ SELECT FROM twinset.device_manifest('press-1') $$, '42501', NULL, '… but is no device');
 SELECT throws_ok($$ SELECT twinset.report_status('press-1', 1, 200) $$, '42501', NULL, '… which reports');
 SELECT throws_ok($$ TRUNCATE twinset.twin $$, '42501', NULL, '… does not empty the fleet at once');
@@ -151,6 +158,7 @@ SELECT throws_ok($$ UPDATE twinset.deployment SET priority = 1 $$, '42501', NULL
 -- pg_cron
 SET LOCAL ROLE twinset_cron;
 SELECT is((twinset.reconcile()).repaired, 0::bigint, 'the role of pg_cron reconciles');
+SELECT is(twinset.forget_history('-infinity'), 0::bigint, '… forgets history');
 SELECT throws_ok($$ SELECT FROM twinset.twin $$, '42501', NULL, '… reads no twins');
 SELECT throws_ok($$ SELECT FROM twinset.deployment_status $$, '42501', NULL, '… reads no counts');
 
