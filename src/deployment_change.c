@@ -50,13 +50,14 @@ static List *pending_images = NIL;
  * no deployment with this id.
  */
 static void
-note_image(TupleTableSlot *before, Datum deployment_id)
+note_image(TupleTableSlot *before, Datum deployment_id, bool restored)
 {
 	MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
 	DeploymentImage *image = palloc0(sizeof(DeploymentImage));
 	bool		isnull;
 
 	image->was.deployment_id = TextDatumGetCString(deployment_id);
+	image->restored = restored;
 	image->subtransaction = GetCurrentSubTransactionId();
 	if (before != NULL)
 	{
@@ -110,11 +111,11 @@ note_change(TupleTableSlot *before, TupleTableSlot *after)
 	if (before != NULL && after != NULL && same_for_settling(before, after))
 		return;
 	if (before != NULL)
-		note_image(before, id_of(before));
+		note_image(before, id_of(before), false);
 	/* one id for good; but who applies rows of another server's is not told so */
 	if (after != NULL &&
 		(before == NULL || !DatumGetBool(DirectFunctionCall2Coll(texteq, C_COLLATION_OID, id_of(before), id_of(after)))))
-		note_image(NULL, id_of(after));
+		note_image(NULL, id_of(after), deployment_is_restored(after));
 }
 
 /* Note all deployments that there are: they are about to be truncated. */

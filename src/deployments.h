@@ -22,6 +22,7 @@ typedef struct DeploymentImage
 {
 	MatcherDeployment was;		/* only its id where it did not exist */
 	bool		existed;		/* did it? */
+	bool		restored;		/* has it come back as a dump had it? */
 	SubTransactionId subtransaction;	/* that changed it */
 } DeploymentImage;
 

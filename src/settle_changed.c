@@ -33,6 +33,7 @@
 #include "assignment.h"
 #include "deployments.h"
 #include "fleet.h"
+#include "guard.h"
 #include "postings.h"
 #include "settle_changed.h"
 #include "settlement.h"
@@ -61,6 +62,7 @@ typedef struct Change
 	Tally	   *tallies;		/* by rank, counted anew */
 	TableWriter *assignments;
 	DeploymentsAsked asked;		/* all deployments, as they are now */
+	Guard	   *guard;			/* counts the devices that are moved; NULL */
 } Change;
 
 static Known *
@@ -150,6 +152,7 @@ visit(void *arg, const SettledDevice *device)
 
 	if (same_winner(winner, assigned))
 		return;
+	guard_moved(change->guard, assigned, winner, 1);
 	move(change, assigned, &device->now, -1);
 	move(change, winner, &device->now, 1);
 	assignment_write(change->assignments, device->device_id, &device->assignment, winner,
@@ -264,6 +267,20 @@ settle_deliveries(Change *change, MatcherDeployment *deployments, int count, int
 	return rest;
 }
 
+/* Has a restore brought them all?  It brings back what devices have. */
+static bool
+all_restored(List *images)
+{
+	ListCell   *cell;
+
+	foreach(cell, images)
+	{
+		if (!((DeploymentImage *) lfirst(cell))->restored)
+			return false;
+	}
+	return true;
+}
+
 void
 settle_changed(List *images, int64 reported)
 {
@@ -308,9 +325,11 @@ settle_changed(List *images, int64 reported)
 	}
 
 	change.asked = deployments_ask();
+	change.guard = all_restored(images) ? NULL : guard_begin();
 	change.assignments = table_writer_begin("assignment");
 	if (conditions != NIL)
 		(void) fleet_visit(conditions, visit, &change);
 	(void) table_writer_end(change.assignments);
+	guard_end(change.guard);
 	write_counts(&change);
 }

@@ -30,6 +30,7 @@
 
 #include "change_log.h"
 #include "deployment_change.h"
+#include "guard.h"
 #include "key_lookup.h"
 #include "owner.h"
 #include "row_before.h"
@@ -132,7 +133,7 @@ log_report(ChangeLog *log, TupleTableSlot *before, TupleTableSlot *after)
  * same order) and log each row.  Where statements were interleaved all of them
  * log what the row was before the first, whoever of them wrote it first.
  */
-static void
+static StatementSpan
 log_statement(TriggerData *trigger, LogRow log_row)
 {
 	StatementSpan span = statement_close(trigger);
@@ -166,6 +167,7 @@ log_statement(TriggerData *trigger, LogRow log_row)
 		row_before_end(lookup);
 	MemoryContextDelete(per_row);
 	change_log_end(log);
+	return span;
 }
 
 static void
@@ -292,8 +294,12 @@ Datum
 twinset_log_twins(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_call(fcinfo, TRIGGER_EVENT_AFTER, "device_id");
+	uint64		appended = change_log_appended();
+	StatementSpan span = log_statement(trigger, log_twin);
 
-	log_statement(trigger, log_twin);
+	/* an INSERT moves no device that there was */
+	guard_twins(trigger->tg_relation, span.order,
+				TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? 0 : change_log_appended() - appended);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && IsolationUsesXactSnapshot())
 		refuse_hidden_twins(trigger);
 	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
@@ -308,7 +314,7 @@ twinset_log_twins(PG_FUNCTION_ARGS)
 Datum
 twinset_log_reports(PG_FUNCTION_ARGS)
 {
-	log_statement(trigger_call(fcinfo, TRIGGER_EVENT_AFTER, "device_id"), log_report);
+	(void) log_statement(trigger_call(fcinfo, TRIGGER_EVENT_AFTER, "device_id"), log_report);
 	statement_is_done();
 	PG_RETURN_POINTER(NULL);
 }
@@ -348,6 +354,7 @@ twinset_before_truncate_twin(PG_FUNCTION_ARGS)
 {
 	(void) trigger_call(fcinfo, TRIGGER_EVENT_BEFORE, "device_id");
 	settlement_lock(SETTLEMENT_OF_NO_TWINS);
+	guard_truncated_twins();
 	PG_RETURN_POINTER(NULL);
 }
 

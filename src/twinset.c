@@ -14,6 +14,7 @@
 #include "current_winner.h"
 #include "deployment_change.h"
 #include "deployments.h"
+#include "guard.h"
 #include "history.h"
 #include "settle_at_commit.h"
 #include "statement.h"
@@ -30,6 +31,7 @@ _PG_init(void)
 	change_log_init();
 	deployment_change_init();
 	history_init();
+	guard_init();
 	settle_at_commit_init();
 	current_winner_init();
 	deployments_init();

@@ -191,7 +191,8 @@ sub new_database
 
 # with more history than deployments, and the other way about
 rows(q(INSERT INTO twinset.deployment (deployment_id, content, target_condition, priority)
-	SELECT 'many' || i, brute.manifest(i::text), 'tags.n = ' || i % 7, 1 + i % 3 FROM generate_series(1, 300) AS i));
+	SELECT 'many' || i, brute.manifest(i::text), 'tags.n = ' || i % 7, 1 + i % 3 FROM generate_series(1, 300) AS i;
+	ALTER DATABASE postgres SET twinset.max_moved_devices = 2));
 my @client = ('--exclude-schema=public', '--exclude-schema=brute', '--exclude-schema=shown', '--exclude-schema=usual');
 for my $way ([ 'a script', ], [ 'a script of INSERTs', '--rows-per-insert=7' ])
 {
@@ -199,6 +200,7 @@ for my $way ([ 'a script', ], [ 'a script of INSERTs', '--rows-per-insert=7' ])
 	my $target = new_database();
 
 	system_or_bail('pg_dump', @client, @options, "--file=$dump/script", "--dbname=$uri");
+	$node->safe_psql('postgres', "ALTER DATABASE restored$restored SET twinset.max_moved_devices = 2");
 	system_or_bail('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $target, '-f', "$dump/script", '-o', '/dev/null');
 	is_restored($name);
 }
@@ -230,6 +232,7 @@ for my $order ([ 'deployment', 'history' ], [ 'history', 'deployment' ])
 	system_or_bail('pg_restore', '--data-only', "--table=$_", "--dbname=$target", "$dump/directory") for @$order, 'report', 'twin';
 	is_restored(join ' before ', @$order);
 }
+rows('ALTER DATABASE postgres RESET twinset.max_moved_devices');
 
 # a restored history goes on, and numbers of transactions that come again are told apart
 is($node->safe_psql('restored0', q(UPDATE twinset.deployment SET priority = 1 + priority WHERE deployment_id = 'many2';
