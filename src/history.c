@@ -306,16 +306,74 @@ history_row(History *history, TupleTableSlot *before, TupleTableSlot *after)
 		write_entry(history, before, after);
 }
 
+/* A column of a row that is put together; what it points to is copied. */
+static void
+copy_column(TupleTableSlot *row, AttrNumber number, TupleTableSlot *from, AttrNumber column)
+{
+	Form_pg_attribute attribute = TupleDescAttr(row->tts_tupleDescriptor, number - 1);
+	Datum		value = slot_getattr(from, column, &row->tts_isnull[number - 1]);
+
+	if (!row->tts_isnull[number - 1])
+		row->tts_values[number - 1] = datumCopy(value, attribute->attbyval, attribute->attlen);
+}
+
+/*
+ * What a deployment was before the statements whose entries are pending.  Where
+ * this transaction has written an entry of it, that is what the last one says:
+ * of one query some statements can have closed before others have opened, that
+ * began with the same command.  was is the row before that command, or NULL.
+ */
+static TupleTableSlot *
+before_pending(KeyLookup *entries, Datum deployment_id, TupleTableSlot *was, TupleTableSlot *row)
+{
+	FullTransactionId transaction = GetTopFullTransactionId();
+	TupleTableSlot *entry = key_lookup(entries, deployment_id);
+	bool		isnull;
+
+	if (entry == NULL ||
+		!FullTransactionIdEquals(DatumGetFullTransactionId(slot_getattr(entry, Anum_history_transaction, &isnull)),
+								 transaction))
+		return was;
+	(void) slot_getattr(entry, Anum_history_after_revision, &isnull);
+	if (isnull)
+		return NULL;
+
+	ExecStoreAllNullTuple(row);
+	for (int i = CONTENT + 1; i < (int) lengthof(kept_columns); i++)
+		copy_column(row, kept_columns[i].deployment, entry, kept_columns[i].after);
+	copy_column(row, Anum_deployment_deployment_id, entry, Anum_history_deployment_id);
+	if (was != NULL)
+		copy_column(row, Anum_deployment_content, was, Anum_deployment_content);
+	while (entry != NULL &&
+		   FullTransactionIdEquals(DatumGetFullTransactionId(slot_getattr(entry, Anum_history_transaction, &isnull)),
+								   transaction))
+	{
+		(void) slot_getattr(entry, Anum_history_after_content, &isnull);
+		if (!isnull)
+		{
+			copy_column(row, Anum_deployment_content, entry, Anum_history_after_content);
+			break;
+		}
+		entry = key_lookup_more(entries);
+	}
+	return row;
+}
+
 /* The entries of all that is pending, once each. */
 static void
 write_pending(History *history)
 {
 	HASHCTL		control = {.keysize = DEPLOYMENT_ID_SIZE,.entrysize = DEPLOYMENT_ID_SIZE,.hcxt = CurrentMemoryContext};
 	HTAB	   *seen = hash_create("twinset history", 128, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	MemoryContext per_entry = AllocSetContextCreate(CurrentMemoryContext, "twinset history entry",
+													ALLOCSET_DEFAULT_SIZES);
 	CommandId	first = ((PendingEntry *) linitial(pending_entries))->command;
+	Relation	table = table_open(settlement_table("history"), AccessShareLock);
+	TupleTableSlot *row = MakeSingleTupleTableSlot(RelationGetDescr(history->deployment), &TTSOpsVirtual);
 	Snapshot	snapshot;
 	RowBefore  *before;
 	KeyLookup  *after;
+	KeyLookup  *entries;
 	ListCell   *cell;
 
 	foreach(cell, pending_entries)
@@ -326,9 +384,13 @@ write_pending(History *history)
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	before = row_before_begin(history->deployment, first);
 	after = key_lookup_begin(history->deployment, snapshot);
+	entries = key_lookup_begin_by(table, RelationGetPrimaryKeyIndex(table), BackwardScanDirection, snapshot);
+	if (history->writer == NULL)
+		begin_writing(history);
 	foreach(cell, pending_entries)
 	{
 		const char *deployment_id = ((PendingEntry *) lfirst(cell))->deployment_id;
+		MemoryContext caller;
 		Datum		key;
 		TupleTableSlot *was;
 		TupleTableSlot *is;
@@ -338,16 +400,22 @@ write_pending(History *history)
 		(void) hash_search(seen, deployment_id, HASH_ENTER, &found);
 		if (found)
 			continue;
+		caller = MemoryContextSwitchTo(per_entry);
 		key = CStringGetTextDatum(deployment_id);
-		was = row_before(before, key);
+		was = before_pending(entries, key, row_before(before, key), row);
 		is = key_lookup(after, key);
 		if (was != NULL || is == NULL || !is_known_already(is))
 			write_entry(history, was, is);
-		pfree(DatumGetPointer(key));
+		MemoryContextSwitchTo(caller);
+		MemoryContextReset(per_entry);
 	}
+	key_lookup_end(entries);
 	key_lookup_end(after);
 	row_before_end(before);
 	UnregisterSnapshot(snapshot);
+	ExecDropSingleTupleTableSlot(row);
+	table_close(table, AccessShareLock);
+	MemoryContextDelete(per_entry);
 	hash_destroy(seen);
 }
 
