@@ -13,9 +13,9 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 
 # The order matters: a part uses only what stands in parts before it.
 SQL_PARTS = $(addprefix sql/, \
-	encoding.sql condition.sql manifest.sql rules.sql tables.sql settled.sql triggers.sql \
+	encoding.sql condition.sql manifest.sql rules.sql tables.sql settled.sql triggers.sql history.sql \
 	winners.sql views.sql functions.sql \
-	manifest_difference.sql device.sql verify.sql reconciliation.sql history.sql undo.sql)
+	manifest_difference.sql device.sql verify.sql reconciliation.sql undo.sql)
 
 DATA_built = twinset--$(EXTVERSION).sql
 EXTRA_CLEAN = twinset--*.sql test/results

@@ -91,7 +91,7 @@ COMMENT ON FUNCTION twinset.unlike(jsonb, jsonb) IS
 -- Cost: by deployment_id, at or transaction an index scan; a content is parsed only where before or after is asked for.
 CREATE VIEW twinset.deployment_history AS
 SELECT h.at, h.transaction, h.role, h.login, h.actor, h.reason, h.operation,
-	nullif(h.deployment_id, '') AS deployment_id, coalesce(h.after_revision, h.before_revision) AS revision,
+	h.deployment_id, coalesce(h.after_revision, h.before_revision) AS revision,
 	twinset.unlike(i.before, i.after) || CASE WHEN h.before_content IS NULL THEN '{}'
 		ELSE pg_catalog.jsonb_build_object('content', twinset.redacted(h.before_content)) END AS before,
 	twinset.unlike(i.after, i.before) || CASE WHEN h.after_content IS NULL THEN '{}'
@@ -114,7 +114,7 @@ COMMENT ON COLUMN twinset.deployment_history.login IS 'the role that had logged 
 COMMENT ON COLUMN twinset.deployment_history.actor IS 'who acted, as the setting twinset.actor said; null: it was not set';
 COMMENT ON COLUMN twinset.deployment_history.reason IS 'why, as the setting twinset.reason said; null: it was not set';
 COMMENT ON COLUMN twinset.deployment_history.operation IS 'insert, update, delete, truncate; restore: inserted by the owner as a dump had it; forget: see at';
-COMMENT ON COLUMN twinset.deployment_history.deployment_id IS 'the deployment; null: of the operation forget';
+COMMENT ON COLUMN twinset.deployment_history.deployment_id IS 'the deployment; empty: of the operation forget';
 COMMENT ON COLUMN twinset.deployment_history.revision IS 'its revision after the change; its last where it was deleted';
 COMMENT ON COLUMN twinset.deployment_history.before IS
 	'what it was, by column: only what has changed; null where there was no deployment. Secrets of a content are ***';

@@ -89,20 +89,32 @@ END $$;
 COMMENT ON FUNCTION twinset.put_back(text[], timestamptz[]) IS 'internal: puts deployments back as they were';
 REVOKE ALL ON FUNCTION twinset.put_back(text[], timestamptz[]) FROM PUBLIC;
 
--- Changes that would be lost, as they are told to who asked for it: the ten latest.
+-- Changes that would be lost, as they are told to who asked for it: the ten latest behind these times, and what is
+-- not as the history says, as it was changed while triggers were switched off.
 CREATE FUNCTION twinset.describe_changes(deployment_ids text[], times timestamptz[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT string_agg(format(E'\n%s: %s of "%s" by %s in transaction %s%s', c.at, c.operation, c.deployment_id,
-			coalesce(c.actor || ' (' || c.role || ')', c.role), c.transaction, coalesce(': ' || c.reason, '')), '' ORDER BY c.at DESC)
-			FILTER (WHERE c.number <= 10)
+	WITH asked AS (
+		SELECT u.deployment_id, u.at FROM unnest(deployment_ids, times) AS u (deployment_id, at)
+	), change AS (
+		SELECT h.at, format('%s: %s of "%s" by %s in transaction %s%s', h.at, h.operation, h.deployment_id,
+			coalesce(h.actor || ' (' || h.role || ')', h.role), h.transaction, coalesce(': ' || h.reason, '')) AS line
+		FROM asked AS a JOIN twinset.history AS h ON h.deployment_id = a.deployment_id AND h.at > a.at
+		UNION ALL
+		SELECT 'infinity', format('change of "%s" that is not in the history: its triggers were switched off', a.deployment_id)
+		FROM asked AS a LEFT JOIN twinset.deployment AS d ON d.deployment_id = a.deployment_id
+		CROSS JOIN LATERAL (SELECT h.* FROM twinset.history AS h WHERE h.deployment_id = a.deployment_id ORDER BY h.at DESC LIMIT 1) AS l
+		WHERE (d.target_condition::text, d.priority, d.labels, d.revision, d.created_at)
+			IS DISTINCT FROM (l.after_condition::text, l.after_priority, l.after_labels, l.after_revision, l.after_created_at)
+	), numbered AS (
+		SELECT c.at, c.line, row_number() OVER (ORDER BY c.at DESC, c.line) AS number FROM change AS c
+	)
+	SELECT string_agg(E'\n' || n.line, '' ORDER BY n.number) FILTER (WHERE n.number <= 10)
 		|| CASE WHEN count(*) > 10 THEN format(E'\nand %s before these', count(*) - 10) ELSE '' END
-	FROM (SELECT h.*, row_number() OVER (ORDER BY h.at DESC) AS number
-		FROM unnest(deployment_ids, times) AS u (deployment_id, at)
-		JOIN twinset.history AS h ON h.deployment_id = u.deployment_id AND h.at > u.at) AS c;
+	FROM numbered AS n;
 END;
 
-COMMENT ON FUNCTION twinset.describe_changes(text[], timestamptz[]) IS 'internal: changes of these deployments behind these times, a line each';
+COMMENT ON FUNCTION twinset.describe_changes(text[], timestamptz[]) IS 'internal: changes of these deployments that putting them back would lose, a line each';
 REVOKE ALL ON FUNCTION twinset.describe_changes(text[], timestamptz[]) FROM PUBLIC;
 
 -- Puts one deployment back as it was then; a row says what was done to it, no row that nothing had to be.
@@ -115,7 +127,7 @@ LANGUAGE plpgsql VOLATILE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, 
 #variable_conflict use_column
 DECLARE
 	forgotten timestamptz;
-	undone timestamptz;
+	other timestamptz;
 	in_the_way text;
 BEGIN
 	IF $1 IS NULL OR $2 IS NULL OR $3 IS NULL THEN
@@ -135,12 +147,12 @@ BEGIN
 			HINT = 'See what there was: SELECT at, operation FROM twinset.deployment_history WHERE deployment_id = ...; DELETE takes a deployment away.';
 	END IF;
 
-	-- the last change of the first transaction since then
-	SELECT max(h.at) INTO undone FROM twinset.history AS h
-	WHERE h.deployment_id = $1 AND h.at > $2 AND h.transaction = (
+	-- the first change since then that is not of the first transaction
+	SELECT min(h.at) INTO other FROM twinset.history AS h
+	WHERE h.deployment_id = $1 AND h.at > $2 AND h.transaction <> (
 		SELECT f.transaction FROM twinset.history AS f WHERE f.deployment_id = $1 AND f.at > $2 ORDER BY f.at LIMIT 1);
-	IF NOT overwrite AND undone IS NOT NULL THEN
-		in_the_way := twinset.describe_changes(ARRAY[$1], ARRAY[undone]);
+	IF NOT overwrite THEN
+		in_the_way := twinset.describe_changes(ARRAY[$1], ARRAY[coalesce(other - interval '1 microsecond', 'infinity')]);
 		IF in_the_way IS NOT NULL THEN
 			RAISE EXCEPTION 'deployment "%" has changed more than once since then', $1 USING ERRCODE = '55000',
 				DETAIL = 'In the way:' || in_the_way,

@@ -70,7 +70,8 @@ BEGIN ATOMIC
 		WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'O' THEN 'ENABLE' ELSE 'DISABLE' END) AS f (mode)
 	CROSS JOIN LATERAL (SELECT CASE g.tgname
 		WHEN 'zz_twinset_keep' THEN 'ENABLE' WHEN '00_twinset_row' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END) AS e (mode)
-	WHERE g.tgrelid IN ('twinset.twin'::regclass, 'twinset.deployment'::regclass, 'twinset.report'::regclass)
+	WHERE g.tgrelid IN ('twinset.twin'::regclass, 'twinset.deployment'::regclass, 'twinset.report'::regclass,
+			'twinset.history'::regclass)
 		AND pg_catalog.starts_with(pg_catalog.substr(g.tgname::text, 3), '_twinset_') AND f.mode <> e.mode
 	ORDER BY g.tgrelid, g.tgname;
 END;

@@ -151,10 +151,18 @@ SELECT created_at AS created FROM twinset.deployment WHERE deployment_id = 'a' \
 SELECT deployment_id, operation FROM twinset.undo_transaction((SELECT transaction FROM twinset.deployment_history ORDER BY at DESC LIMIT 1));
 SELECT *, (SELECT created_at FROM twinset.deployment AS d WHERE d.deployment_id = n.deployment_id) < :'created' AS created_before FROM now_is AS n;
 
+-- changed past the triggers
+ALTER TABLE twinset.deployment DISABLE TRIGGER ALL;
+UPDATE twinset.deployment SET priority = 5 WHERE deployment_id = 'b';
+ALTER TABLE twinset.deployment ENABLE TRIGGER ALL;
+SELECT checked, repaired FROM twinset.reconcile();
+SELECT attempt(format('SELECT twinset.restore_deployment(''b'', %L)', :'evening'));
+SELECT operation FROM twinset.restore_deployment('b', :'evening', true);
+
 -- forgetting
 SELECT at AS half FROM twinset.deployment_history WHERE transaction = :'second' \gset
 SELECT twinset.forget_history(:'half');
-SELECT operation, deployment_id, before, after FROM twinset.deployment_history ORDER BY at, deployment_id NULLS FIRST LIMIT 1;
+SELECT operation, deployment_id, before, after FROM twinset.deployment_history ORDER BY at, deployment_id LIMIT 1;
 SELECT attempt(format('SELECT twinset.restore_deployment(''a'', %L)', :'evening'));
 SELECT operation FROM twinset.restore_deployment('a', :'half', true);
 SELECT * FROM now_is;

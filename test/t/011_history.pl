@@ -264,7 +264,7 @@ is(rows(q(SELECT twinset.forget_history('-infinity'))), '0', 'nothing is forgott
 is(rows(q(SELECT count(*) FROM twinset.deployment_history WHERE operation = 'forget')), '0', 'and nothing said about it');
 my $half = rows('SELECT at FROM twinset.history ORDER BY at OFFSET (SELECT count(*) / 2 FROM twinset.history) LIMIT 1');
 rows(qq(SET twinset.actor = 'carol'; SELECT twinset.forget_history('$half')));
-is(rows(q(SELECT operation, actor FROM twinset.deployment_history WHERE at = (SELECT min(at) FROM twinset.deployment_history) AND deployment_id IS NULL)), 'forget|carol', 'half of it forgotten: so it says');
+is(rows(q(SELECT operation, actor FROM twinset.deployment_history WHERE at = (SELECT min(at) FROM twinset.deployment_history) AND deployment_id = '')), 'forget|carol', 'half of it forgotten: so it says');
 is(rows(qq(SELECT count(*) FROM twinset.history WHERE at < '$half' AND operation <> 'forget'
 	AND transaction <> (SELECT transaction FROM twinset.history WHERE at = '$half' ORDER BY deployment_id LIMIT 1))), '0', 'and is gone');
 is(rows(q(SELECT min(at) < max(at) FROM twinset.deployment_history)), 't', 'the other half is there');
@@ -274,6 +274,56 @@ is(rows(qq(
 		FROM time AS t CROSS JOIN id AS i CROSS JOIN LATERAL twinset.deployment_as_of(i.deployment_id, t.at) AS w WHERE w.revision IS NOT NULL)
 	(TABLE said EXCEPT ALL SELECT * FROM checkpoint WHERE at >= '$half')
 	UNION ALL (SELECT * FROM checkpoint WHERE at >= '$half' EXCEPT ALL TABLE said))), '', 'and still says what the table was then');
+
+# a planted password: in no row that is shown, no message, no line of the log
+my $logged = -s $node->logfile;
+my $secrets = q(
+CREATE FUNCTION secret_manifest(secret text) RETURNS text LANGUAGE sql AS $$
+SELECT jsonb_set(jsonb_set(brute.manifest('1')::text::jsonb, '{modulesContent,$edgeAgent,properties.desired,systemModules,edgeHub,env}',
+	jsonb_build_object('PASSWORD', jsonb_build_object('value', secret))),
+	'{modulesContent,$edgeAgent,properties.desired,runtime,settings,registryCredentials}',
+	jsonb_build_object('r', jsonb_build_object('address', 'r.example.com', 'username', 'u', 'password', secret)))::text $$;
+SET log_min_error_statement = panic;
+SET client_min_messages = debug1;
+SET log_min_messages = debug1;
+\set VERBOSITY verbose
+INSERT INTO twinset.deployment (deployment_id, content, target_condition, priority) VALUES ('secret', secret_manifest('hunter2-old'), '*', 90);
+SELECT clock_timestamp() AS evening \gset
+UPDATE twinset.deployment SET content = secret_manifest('hunter2-new') WHERE deployment_id = 'secret';
+UPDATE twinset.deployment SET content = secret_manifest('hunter2-bad'), priority = -1 WHERE deployment_id = 'secret';
+UPDATE twinset.deployment SET content = secret_manifest('hunter2-bad'), revision = 5 WHERE deployment_id = 'secret';
+UPDATE twinset.deployment SET content = secret_manifest('hunter2-bad') || '}' WHERE deployment_id = 'secret';
+INSERT INTO twinset.deployment (deployment_id, content) VALUES ('secret', secret_manifest('hunter2-bad'));
+SET twinset.max_moved_devices = 0;
+UPDATE twinset.deployment SET content = secret_manifest('hunter2-bad'), target_condition = NULL WHERE deployment_id = 'secret';
+DELETE FROM twinset.deployment WHERE deployment_id = 'secret';
+TRUNCATE twinset.deployment;
+RESET twinset.max_moved_devices;
+SELECT * FROM twinset.restore_deployment('secret', :'evening');
+SELECT * FROM twinset.restore_deployment('secret', :'evening', true);
+UPDATE twinset.deployment SET labels = '{"a": "b"}' WHERE deployment_id = 'secret';
+SELECT * FROM twinset.undo_transaction((SELECT min(transaction::text::bigint)::text FROM twinset.deployment_history WHERE deployment_id = 'secret'));
+SELECT * FROM twinset.restore_deployment('secret', '2020-01-01');
+DELETE FROM twinset.deployment WHERE deployment_id = 'secret';
+SELECT * FROM twinset.undo_transaction((SELECT transaction FROM twinset.deployment_history ORDER BY at DESC LIMIT 1));
+SELECT * FROM twinset.undo_transaction((SELECT transaction FROM twinset.deployment_history ORDER BY at DESC LIMIT 1), true);
+SELECT * FROM twinset.deployment_history;
+SELECT * FROM twinset.deployment_history WHERE before::text LIKE '%' || after::text;
+SELECT * FROM twinset.deployment_status;
+SELECT * FROM twinset.verify();
+SELECT twinset.forget_history(now());
+ANALYZE twinset.history;
+SELECT * FROM pg_stats WHERE schemaname = 'twinset';
+SELECT 'end';
+);
+$node->psql('postgres', $secrets, stdout => \$out, stderr => \my $messages, on_error_stop => 0);
+like($out, qr/^end$/m, 'what was done with a password came to its end');
+is(scalar(() = $messages =~ /ERROR:  \w{5}/g), 9, 'with the errors that were meant') or diag($messages);
+like($out, qr/"password": "\*\*\*"|"r": "\*\*\*"/, 'the history shows that there is one');
+unlike($out, qr/hunter2/, 'but not what it is');
+unlike($messages, qr/hunter2/, 'nor does any message');
+unlike(slurp_file($node->logfile, $logged), qr/hunter2/, 'nor the log');
+is(rows(q(SELECT count(*) FROM twinset.deployment WHERE content::text LIKE '%hunter2-old%')), '0', 'what was created is undone at last');
 
 $node->stop;
 done_testing();
