@@ -86,7 +86,7 @@ SELECT * FROM report_statuses(format($$[
 	{"device_id": "gw-01", "revision": 1, "code": 200, "description": ["x"]},
 	{"device_id": "gw-01", "revision": 1, "code": 200, "reported_at": "now"}, [], null]$$, :revision)::jsonb)
 	AS r;
-SELECT device_id, status, code, description, reported_at <= now() AS past FROM device_status WHERE device_id IN ('gw-01', 'gw-04', 'gw-05', 'gw-06');
+SELECT device_id, status, code, description, reported_at <= now() AS past FROM device_status WHERE device_id IN ('gw-01', 'gw-04', 'gw-05', 'gw-06') ORDER BY device_id;
 SELECT count(*) FROM report_statuses('[]');
 SELECT * FROM report_statuses(NULL);
 SELECT * FROM report_statuses('{}');
