@@ -15,7 +15,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 SQL_PARTS = $(addprefix sql/, \
 	encoding.sql condition.sql manifest.sql rules.sql tables.sql settled.sql triggers.sql history.sql \
 	winners.sql views.sql functions.sql \
-	manifest_difference.sql device.sql verify.sql reconciliation.sql undo.sql)
+	manifest_difference.sql device.sql verify.sql reconciliation.sql undo.sql parts.sql)
 
 DATA_built = twinset--$(EXTVERSION).sql
 EXTRA_CLEAN = twinset--*.sql test/results

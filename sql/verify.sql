@@ -95,7 +95,12 @@ BEGIN
 	UNION ALL
 	SELECT NULL, NULL, 'trigger', format('%s TRIGGER %I ON %I', g.stored, g.trigger_name, g.table_name),
 		format('%s TRIGGER %I ON %I', g.expected, g.trigger_name, g.table_name)
-	FROM twinset.switched_triggers() AS g;
+	FROM twinset.switched_triggers() AS g
+	UNION ALL
+	-- what a dump leaves out, and what is missing
+	SELECT NULL, NULL, 'part', a.table_name || ': ' || a.part, m.table_name || ': ' || m.part
+	FROM twinset.table_parts() AS a FULL JOIN twinset.table_part AS m ON (m.table_name, m.part) = (a.table_name, a.part)
+	WHERE a.part IS NULL OR m.part IS NULL;
 END $$;
 
 COMMENT ON FUNCTION twinset.verify(integer) IS

@@ -312,5 +312,49 @@ for my $settled (1, 0)
 	}
 }
 
+# What users add to the tables is not in a dump; verify() names it, and what they took away.
+my %additions = (
+	'column address' => 'ALTER TABLE twinset.deployment ADD COLUMN address text',
+	'index own_index' => 'CREATE INDEX own_index ON twinset.deployment (priority)',
+	'constraint own_constraint' => 'ALTER TABLE twinset.deployment ADD CONSTRAINT own_constraint CHECK (priority < 100)',
+	'trigger own_trigger' => 'CREATE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;'
+	  . 'CREATE TRIGGER own_trigger AFTER DELETE ON twinset.deployment EXECUTE FUNCTION own()',
+	'policy own_policy' => 'CREATE POLICY own_policy ON twinset.deployment USING (true)',
+	'rule own_rule' => 'CREATE RULE own_rule AS ON DELETE TO twinset.deployment WHERE false DO NOTHING',
+	'statistics own_statistics' => 'CREATE STATISTICS own_statistics ON priority, created_at FROM twinset.deployment',
+	'setting fillfactor=70' => 'ALTER TABLE twinset.deployment SET (fillfactor = 70)',
+	'setting row level security' => 'ALTER TABLE twinset.deployment ENABLE ROW LEVEL SECURITY',
+	'setting forced row level security' => 'ALTER TABLE twinset.deployment FORCE ROW LEVEL SECURITY',
+	'setting replica identity' => 'ALTER TABLE twinset.deployment REPLICA IDENTITY FULL',
+	'setting of column labels: statistics' => 'ALTER TABLE twinset.deployment ALTER COLUMN labels SET STATISTICS 10',
+	'setting of column priority: n_distinct=5' => 'ALTER TABLE twinset.deployment ALTER COLUMN priority SET (n_distinct = 5)');
+my $added = new_database(1);
+load($added, $data);
+rows($added, join ';', values %additions, 'DROP INDEX twinset.twin_tags_idx');
+is(rows($added, q(SELECT kind, stored, expected FROM twinset.verify() ORDER BY stored COLLATE "C")),
+	join("\n", map({ "part|deployment: $_|" } sort keys %additions), 'part||twin: index twin_tags_idx'), 'verify() names what was added and what is missing');
+
+# an added column makes the restore of its table fail; the rest is restored
+my $script = "$directory/added.sql";
+$node->command_ok([ 'pg_dump', '--dbname' => $node->connstr($added), '--file' => $script ], 'pg_dump of it');
+my $without = new_database(0);
+my ($status, $output, $error) = $node->psql($without, "\\i $script", on_error_stop => 0);
+like($error, qr/column "address" of relation "deployment" does not exist/, 'an added column makes the restore fail');
+is(rows($without, 'SELECT count(*) FROM twinset.deployment'), '0', 'of that table');
+is(rows($without, 'SELECT count(*) FROM twinset.twin'), rows('postgres', 'SELECT count(*) FROM twinset.twin'), 'the others are there');
+is(rows($without, 'SELECT * FROM twinset.verify()'), '', 'and right, without what was added');
+
+# a table of one's own that references the devices, as docs/guarantees.md has it, is dumped and restored with them
+my ($site) = slurp_file(test_file('../docs/guarantees.md')) =~ /^\s*(CREATE TABLE site .*;)$/m;
+my $kept = new_database(1);
+load($kept, $data);
+rows($kept, "$site INSERT INTO site SELECT device_id, 'at ' || device_id FROM twinset.twin");
+$node->command_ok([ 'pg_dump', '--dbname' => $node->connstr($kept), '--format=custom', '--file' => "$directory/site.dump" ], 'pg_dump with a table of one\'s own');
+my $with_site = new_database(0);
+restore($with_site, "$directory/site.dump", '--jobs=2');
+is(rows($with_site, 'SELECT count(*) FROM site JOIN twinset.twin USING (device_id)'), rows($kept, 'SELECT count(*) FROM twinset.twin'),
+	'a table of one\'s own is restored');
+is_restored($with_site, 'a table of one\'s own', 'grants');
+
 $node->stop;
 done_testing();

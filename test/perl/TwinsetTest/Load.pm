@@ -316,13 +316,23 @@ sub problem
 	return;
 }
 
+# An answer, whole: what was cut off in the midst of it is none.
+sub ask
+{
+	my ($session, $query) = @_;
+	my $output = $session->query($query);
+
+	die "cut off: $output" if $output =~ $cut_off;
+	return $output;
+}
+
 # What is there, as the ledger has it: kind => id => number.
 sub stored
 {
 	my ($self, $session) = @_;
 	my %stored = map { $_ => {} } @kinds;
 
-	for my $line (split /\n/, $session->query(q(
+	for my $line (split /\n/, ask($session, q(
 		SELECT 'twin', device_id, tags->>'at' FROM twinset.twin WHERE device_id LIKE 'c%'
 		UNION ALL SELECT 'report', device_id, description FROM twinset.report WHERE device_id LIKE 'c%'
 		UNION ALL SELECT 'deployment', deployment_id, labels->>'at' FROM twinset.deployment WHERE deployment_id LIKE 'c%')))
@@ -362,7 +372,7 @@ sub resolve
 
 	if (defined $prepared)
 	{
-		my $open = $session->query('SELECT count(*) FROM pg_prepared_xacts WHERE gid = ' . quote($prepared));
+		my $open = ask($session, 'SELECT count(*) FROM pg_prepared_xacts WHERE gid = ' . quote($prepared));
 
 		if ($transaction->{prepares} && $open)
 		{
@@ -431,7 +441,7 @@ sub connect_now
 
 	$client->{session} = TwinsetTest::Session->new($self->{node}, "client $client->{number}", $self->{dbname});
 	# who was cut off may still be about to abort
-	$client->{session}->query("DO \$\$ BEGIN WHILE EXISTS (SELECT FROM pg_stat_activity WHERE pid = $client->{pid}) LOOP"
+	ask($client->{session}, "DO \$\$ BEGIN WHILE EXISTS (SELECT FROM pg_stat_activity WHERE pid = $client->{pid}) LOOP"
 		  . ' PERFORM pg_sleep(0.01); PERFORM pg_stat_clear_snapshot(); END LOOP; END $$') if defined $client->{pid};
 	$self->resolve($client);
 	$client->{pid} = $client->{session}{pid};
@@ -598,7 +608,7 @@ sub check
 	}
 	for my $what ('SELECT * FROM brute.difference', 'SELECT * FROM twinset.verify()')
 	{
-		my $rows = $session->query($what);
+		my $rows = ask($session, $what);
 		$self->problem("$what:\n$rows") if $rows ne '';
 	}
 	$session->quit;
