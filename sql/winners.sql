@@ -86,10 +86,10 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'twinset_filed_r
 COMMENT ON FUNCTION twinset.filed_rightly(twinset.target_condition, bigint[]) IS
 	'internal: is a condition found by each device that it targets, where it is filed under these terms?';
 
--- Cost: all deployments and their postings read.
+-- Cost: all deployments and their postings read. The body is a text: pg_upgrade makes functions before the
+-- operator classes that this one groups by.
 CREATE FUNCTION twinset.misfiled_deployments() RETURNS TABLE (deployment_id text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT coalesce(d.deployment_id, p.deployment_id)
 	FROM (SELECT d.deployment_id, d.priority, d.created_at, d.target_condition::text AS target_condition
 		FROM twinset.deployment AS d WHERE d.target_condition::text <> '') AS d
@@ -100,8 +100,8 @@ BEGIN ATOMIC
 		ON (p.deployment_id, p.priority, p.created_at, p.target_condition)
 			= (d.deployment_id, d.priority, d.created_at, d.target_condition)
 	WHERE p.rightly IS NOT TRUE OR d.deployment_id IS NULL
-	GROUP BY 1;
-END;
+	GROUP BY 1
+$$;
 
 COMMENT ON FUNCTION twinset.misfiled_deployments() IS
 	'internal: deployments that a look-up by term would miss, or find as they are not; reconcile() files them anew';

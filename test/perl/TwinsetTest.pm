@@ -29,6 +29,7 @@ sub new_node
 	my ($name, $settings, %init) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
+	$settings //= '';
 	$node->init(extra => [ '--encoding=UTF8', '--locale=C' ], %init);
 	$node->append_conf(
 		'postgresql.conf', qq(
