@@ -50,6 +50,12 @@ extern void condition_raise(const ConditionError *error) __attribute__((noreturn
 /* condition_to_text: the canonical text, palloc'd, null-terminated. */
 extern char *condition_to_text(const Condition *condition, size_t *length);
 
+/* condition_node_to_text: the same of a part of a condition. */
+extern char *condition_node_to_text(const ConditionNode *node, size_t *length);
+
+/* condition_path_to_text: a path, as it stands in a condition. */
+extern char *condition_path_to_text(const ConditionPath *path, size_t *length);
+
 /* condition_number_to_text: a number literal as numeric prints it. */
 extern char *condition_number_to_text(const ConditionLiteral *number);
 
@@ -63,6 +69,19 @@ extern char *condition_number_to_text(const ConditionLiteral *number);
 extern ConditionResult condition_evaluate(const Condition *condition,
 										  const char *device_id, int device_id_length,
 										  JsonbContainer *tags);
+
+/* condition_node_evaluate: the same of a part of a condition. */
+extern ConditionResult condition_node_evaluate(const ConditionNode *node,
+											   const char *device_id, int device_id_length,
+											   JsonbContainer *tags);
+
+/*
+ * condition_find_value: the value at a path, in place; false where it is
+ * missing.  deviceId is a string that never is.
+ */
+extern bool condition_find_value(const ConditionPath *path,
+								 const char *device_id, int device_id_length,
+								 JsonbContainer *tags, JsonbValue *value);
 
 /*
  * SAMPLE is true of a device whose bucket, of that salt, is less than the

@@ -59,9 +59,25 @@ ConditionResult
 condition_evaluate(const Condition *condition, const char *device_id, int device_id_length,
 				   JsonbContainer *tags)
 {
+	return condition_node_evaluate(&condition->root, device_id, device_id_length, tags);
+}
+
+ConditionResult
+condition_node_evaluate(const ConditionNode *node, const char *device_id, int device_id_length,
+						JsonbContainer *tags)
+{
 	Device		device = {device_id, device_id_length, tags};
 
-	return evaluate_node(&condition->root, &device);
+	return evaluate_node(node, &device);
+}
+
+bool
+condition_find_value(const ConditionPath *path, const char *device_id, int device_id_length,
+					 JsonbContainer *tags, JsonbValue *value)
+{
+	Device		device = {device_id, device_id_length, tags};
+
+	return find_value(path, &device, value);
 }
 
 static ConditionResult

@@ -72,10 +72,26 @@ condition_from_text(const char *text, size_t length, ConditionError *error)
 char *
 condition_to_text(const Condition *condition, size_t *length)
 {
-	char	   *text = condition_print(&server, &condition->root, CONDITION_MAX_TEXT, length);
+	return condition_node_to_text(&condition->root, length);
+}
+
+char *
+condition_node_to_text(const ConditionNode *node, size_t *length)
+{
+	char	   *text = condition_print(&server, node, CONDITION_MAX_TEXT, length);
 
 	if (text == NULL)
 		elog(ERROR, "target condition is too long to be printed");
+	return text;
+}
+
+char *
+condition_path_to_text(const ConditionPath *path, size_t *length)
+{
+	char	   *text = condition_print_path(&server, path, CONDITION_MAX_TEXT, length);
+
+	if (text == NULL)
+		elog(ERROR, "path of a target condition is too long to be printed");
 	return text;
 }
 

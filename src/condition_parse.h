@@ -64,4 +64,8 @@ extern char *condition_parse(const ConditionHost *host, const char *text, size_t
 extern char *condition_print(const ConditionHost *host, const ConditionNode *root,
 							 size_t limit, size_t *length);
 
+/* condition_print_path: the same of a path. */
+extern char *condition_print_path(const ConditionHost *host, const ConditionPath *path,
+								  size_t limit, size_t *length);
+
 #endif							/* TWINSET_CONDITION_PARSE_H */

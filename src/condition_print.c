@@ -27,6 +27,7 @@ typedef struct Printer
 	bool		overflow;		/* it would have been more */
 } Printer;
 
+static char *finish(Printer *printer, size_t *length);
 static void print_node(Printer *printer, const ConditionNode *node);
 static void print_chain(Printer *printer, const ConditionNode *node, const char *between);
 static void print_operand(Printer *printer, const ConditionNode *node, bool parentheses);
@@ -53,11 +54,28 @@ condition_print(const ConditionHost *host, const ConditionNode *root, size_t lim
 
 	printer.text = host->allocate(printer.allocated);
 	print_node(&printer, root);
-	if (printer.overflow)
+	return finish(&printer, length);
+}
+
+char *
+condition_print_path(const ConditionHost *host, const ConditionPath *path, size_t limit, size_t *length)
+{
+	Printer		printer = {.host = host,.allocated = 256,.limit = limit};
+
+	printer.text = host->allocate(printer.allocated);
+	print_path(&printer, path);
+	return finish(&printer, length);
+}
+
+/* The text that was printed; NULL where it would have been too long. */
+static char *
+finish(Printer *printer, size_t *length)
+{
+	if (printer->overflow)
 		return NULL;
-	printer.text[printer.length] = '\0';
-	*length = printer.length;
-	return printer.text;
+	printer->text[printer->length] = '\0';
+	*length = printer->length;
+	return printer->text;
 }
 
 static void

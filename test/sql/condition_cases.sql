@@ -95,6 +95,49 @@ FROM (SELECT *,
 WHERE got_text IS DISTINCT FROM (expected = 'true') OR got_type IS DISTINCT FROM (expected = 'true')
 ORDER BY line_number;
 
+-- eval: explain_condition() says the same of the whole, in its first line
+SELECT c.line_number, left(c.condition, 60), c.expected, e.result
+FROM checked AS c LEFT JOIN LATERAL twinset.explain_condition(c.device_id, c.tags, coalesce(c.condition, '')::twinset.target_condition) AS e
+	ON e.line = 1
+WHERE c.kind = 'eval' AND c.valid AND e.result IS DISTINCT FROM c.expected
+ORDER BY c.line_number;
+
+-- eval: … and of each part, which is a condition of its own
+SELECT c.line_number, left(c.condition, 60), e.line, e.term, e.result
+FROM checked AS c CROSS JOIN LATERAL twinset.explain_condition(c.device_id, c.tags, c.condition::twinset.target_condition) AS e
+WHERE c.kind = 'eval' AND c.valid AND btrim(e.term) NOT IN ('AND', 'OR', 'NOT', '(nothing)')
+	AND e.result IS DISTINCT FROM coalesce(twinset.evaluate(c.device_id, c.tags, btrim(e.term))::text, 'undefined')
+ORDER BY c.line_number, e.line;
+
+-- eval: explain_match() of a device with these tags, and matches()
+CREATE FUNCTION of_a_device(device_id text, tags jsonb, condition text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	INSERT INTO twinset.twin (device_id, tags) VALUES (of_a_device.device_id, of_a_device.tags);
+	SELECT e.result INTO result FROM twinset.explain_match(of_a_device.device_id, of_a_device.condition) AS e WHERE e.line = 1;
+	IF (result = 'true') IS DISTINCT FROM (SELECT twinset.matches(t.device_id, t.tags, of_a_device.condition)
+			FROM twinset.twin AS t WHERE t.device_id = of_a_device.device_id) THEN
+		result := 'differs from matches(): ' || result;
+	END IF;
+	DELETE FROM twinset.twin AS t WHERE t.device_id = of_a_device.device_id;
+	RETURN result;
+END
+$$;
+SELECT line_number, left(condition, 60), expected, result
+FROM (SELECT *, of_a_device(device_id, tags, condition) AS result FROM checked
+	WHERE kind = 'eval' AND valid AND twinset.device_id_valid(device_id) AND twinset.tags_valid(tags)) AS e
+WHERE result IS DISTINCT FROM expected
+ORDER BY line_number;
+DROP FUNCTION of_a_device(text, jsonb, text);
+
+-- eval: what is not met is nothing where the condition is true, and something elsewhere
+SELECT c.line_number, left(c.condition, 60), c.expected, u.term
+FROM checked AS c CROSS JOIN LATERAL twinset.unmet_term(c.device_id, c.tags, coalesce(c.condition, '')::twinset.target_condition) AS u (term)
+WHERE c.kind = 'eval' AND c.valid AND (u.term IS NULL) <> (c.expected = 'true')
+ORDER BY c.line_number;
+
 -- eval: the canonical text means the same
 SELECT line_number, left(condition, 60), canonical
 FROM checked
@@ -143,6 +186,11 @@ WHERE condition IS NOT NULL AND
 ORDER BY line_number;
 
 \pset tuples_only off
+SELECT count(*) AS explained, count(*) FILTER (WHERE e.lines > 1) AS of_several_lines, count(*) FILTER (WHERE c.expected = 'undefined') AS undefined,
+	count(*) FILTER (WHERE twinset.device_id_valid(c.device_id) AND twinset.tags_valid(c.tags)) AS of_a_device
+FROM checked AS c CROSS JOIN LATERAL (
+	SELECT count(*) AS lines FROM twinset.explain_condition(c.device_id, c.tags, coalesce(c.condition, '')::twinset.target_condition)) AS e
+WHERE c.kind = 'eval' AND c.valid;
 SELECT count(*) FILTER (WHERE kind = 'reject') AS rejects,
 	count(*) FILTER (WHERE kind = 'reject' AND hint IS NOT NULL) AS with_a_hint
 FROM checked;
