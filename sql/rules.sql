@@ -16,6 +16,29 @@ AS 'MODULE_PATHNAME', 'twinset_tags_valid';
 COMMENT ON FUNCTION twinset.tags_valid(jsonb) IS
 'whether a device may have these tags: an object with keys of 1 to 1024 bytes without . $ space and control characters, strings of at most 4096 bytes, at most 10 levels of objects and arrays below it, and at most 8192 bytes as text';
 
+CREATE FUNCTION twinset.check_tags(tags jsonb) RETURNS TABLE (path text, message text)
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 1
+AS 'MODULE_PATHNAME', 'twinset_check_tags';
+
+COMMENT ON FUNCTION twinset.check_tags(jsonb) IS
+'all that is wrong with a device''s tags, and where; no row: they are valid. One bad twin among many is found before they are loaded';
+
+-- The two CHECKs of twin, which raise an error of their own: it says what is wrong, and shows no row.
+
+CREATE FUNCTION twinset.require_device_id(device_id text) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'twinset_require_device_id';
+
+COMMENT ON FUNCTION twinset.require_device_id(text) IS
+'internal: true, or the error of the constraint twin_device_id_check';
+
+CREATE FUNCTION twinset.require_tags(device_id text, tags jsonb) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'twinset_require_tags';
+
+COMMENT ON FUNCTION twinset.require_tags(text, jsonb) IS
+'internal: true, or the error of the constraint twin_tags_check, with the device, the place and the rule';
+
 CREATE FUNCTION twinset.deployment_id_valid(deployment_id text) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'twinset_deployment_id_valid';

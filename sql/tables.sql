@@ -2,9 +2,9 @@
 
 CREATE TABLE twinset.twin (
 	device_id text COLLATE "C" CONSTRAINT twin_pkey PRIMARY KEY
-		CONSTRAINT twin_device_id_check CHECK (twinset.device_id_valid(device_id)),
+		CONSTRAINT twin_device_id_check CHECK (twinset.require_device_id(device_id)),
 	tags jsonb NOT NULL DEFAULT '{}'
-		CONSTRAINT twin_tags_check CHECK (twinset.tags_valid(tags)),
+		CONSTRAINT twin_tags_check CHECK (twinset.require_tags(device_id, tags)),
 	iot_edge boolean NOT NULL DEFAULT true,
 	retired_at timestamptz,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),

@@ -14,6 +14,9 @@
 
 #include "utils/jsonb.h"
 
+/* what an id of a device has besides letters and digits */
+#define DEVICE_ID_PUNCTUATION	"-:.+%_#*?!(),=@;$'"
+
 extern bool device_id_is_valid(text *id);
 extern bool tags_are_valid(Jsonb *tags);
 extern bool deployment_id_is_valid(text *id);
