@@ -94,6 +94,21 @@ extern uint32 condition_sample_bucket(const char *salt, int salt_length,
 extern uint32 condition_sample_buckets(const ConditionLiteral *percentage);
 
 /*
+ * condition_visit_leaves: each comparison, list, STARTSWITH and IS_DEFINED of
+ * a tag.  misses: is it a NOT or != that leaves out a device without the tag?
+ */
+typedef void (*ConditionLeafVisitor) (void *arg, const ConditionNode *leaf, bool misses);
+
+extern void condition_visit_leaves(const Condition *condition, ConditionLeafVisitor visitor, void *arg);
+
+/*
+ * condition_with_missing: the condition as it would be if a NOT and a != were
+ * true of a device that has not the tag; NULL where there are none.  It can be
+ * larger than a text can say.
+ */
+extern Condition *condition_with_missing(const Condition *condition);
+
+/*
  * condition_with_room: a condition of size bytes, zeroed but for its header,
  * whose nodes the caller writes.
  */
