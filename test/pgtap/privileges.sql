@@ -4,7 +4,7 @@
 \set grants `sed -n '/^-- an operator/,/reconcile() TO/p' README.md`
 
 BEGIN;
-SELECT plan(64);
+SELECT plan(72);
 
 -- PUBLIC
 SELECT is_empty($$
@@ -63,10 +63,10 @@ SELECT set_eq($$ SELECT pg_temp.may('twinset_operator') $$, ARRAY[
 	'SELECT deployment', 'INSERT deployment', 'UPDATE deployment', 'DELETE deployment',
 	'SELECT deployment_status', 'SELECT device_status', 'SELECT deployment_device', 'SELECT deployment_module',
 	'SELECT pending_device', 'SELECT device_module', 'SELECT module_status', 'SELECT fleet_overview',
-	'SELECT reconciliation', 'SELECT deployment_history',
+	'SELECT reconciliation', 'SELECT deployment_history', 'SELECT deployment_advice',
 	'EXECUTE current_winner', 'EXECUTE current_assigned_at', 'EXECUTE unsettled_tally',
-	'EXECUTE unsettled_fleet', 'EXECUTE silent_devices',
-	'EXECUTE set_tags', 'EXECUTE explain_device', 'EXECUTE preview', 'EXECUTE undo_transaction', 'EXECUTE restore_deployment'
+	'EXECUTE unsettled_fleet', 'EXECUTE silent_devices', 'EXECUTE fleet_survey', 'EXECUTE explain_match', 'EXECUTE explain_deployment',
+	'EXECUTE set_tags', 'EXECUTE explain_device', 'EXECUTE preview', 'EXECUTE preview_tags', 'EXECUTE undo_transaction', 'EXECUTE restore_deployment'
 ], 'an operator may do what the README says, and no more');
 SELECT set_eq($$ SELECT pg_temp.may('twinset_backend') $$, ARRAY[
 	'EXECUTE device_manifest', 'EXECUTE report_status', 'EXECUTE report_statuses', 'EXECUTE take_pending'
@@ -74,9 +74,9 @@ SELECT set_eq($$ SELECT pg_temp.may('twinset_backend') $$, ARRAY[
 SELECT set_eq($$ SELECT pg_temp.may('twinset_dashboard') $$, ARRAY[
 	'SELECT deployment_status', 'SELECT device_status', 'SELECT deployment_device', 'SELECT deployment_module',
 	'SELECT pending_device', 'SELECT device_module', 'SELECT module_status', 'SELECT fleet_overview',
-	'SELECT reconciliation',
+	'SELECT reconciliation', 'SELECT deployment_advice',
 	'EXECUTE current_winner', 'EXECUTE current_assigned_at', 'EXECUTE unsettled_tally', 'EXECUTE explain_device',
-	'EXECUTE unsettled_fleet', 'EXECUTE silent_devices'
+	'EXECUTE unsettled_fleet', 'EXECUTE silent_devices', 'EXECUTE fleet_survey', 'EXECUTE explain_match', 'EXECUTE explain_deployment'
 ], 'a dashboard likewise');
 SELECT set_eq($$ SELECT pg_temp.may('twinset_cron') $$, ARRAY[
 	'EXECUTE reconcile', 'EXECUTE forget_history'
@@ -113,6 +113,10 @@ SELECT throws_ok($$ SELECT twinset.forget_history(now()) $$, '42501', NULL, '…
 SELECT throws_ok($$ SELECT FROM twinset.history $$, '42501', NULL, '… and reads no old secrets');
 SELECT throws_ok($$ SELECT twinset.deployment_as_of('base', now()) $$, '42501', NULL, '… in no other way either');
 SELECT throws_ok($$ DELETE FROM twinset.history $$, '42501', NULL, '… and changes no history');
+SELECT is((SELECT to_deployment FROM twinset.preview_tags('{"floor": 3}', '*')), NULL, '… also of tags');
+SELECT isnt_empty($$ SELECT FROM twinset.explain_match('press-1', '*') $$, '… asks why a condition matches');
+SELECT isnt_empty($$ SELECT FROM twinset.explain_deployment('base') $$, '… and why a deployment has not all');
+SELECT is_empty($$ SELECT FROM twinset.deployment_advice $$, '… asks for advice');
 SELECT throws_ok($$ SELECT FROM twinset.device_manifest('press-1') $$, '42501', NULL, '… but is no device');
 SELECT throws_ok($$ SELECT twinset.report_status('press-1', 1, 200) $$, '42501', NULL, '… which reports');
 SELECT throws_ok($$ TRUNCATE twinset.twin $$, '42501', NULL, '… does not empty the fleet at once');
@@ -149,6 +153,10 @@ SELECT is((SELECT healthy FROM twinset.fleet_overview), 1::bigint, '… the flee
 SELECT isnt_empty($$ SELECT * FROM twinset.fleet_overview, twinset.module_status, twinset.device_module $$, '… what modules do');
 SELECT is_empty($$ SELECT FROM twinset.pending_device UNION ALL SELECT FROM twinset.silent_devices('1 hour') $$, '… what is pending or silent');
 SELECT isnt_empty($$ SELECT FROM twinset.explain_device('press-1') $$, '… and why');
+SELECT isnt_empty($$ SELECT FROM twinset.explain_match('press-1', '*') $$, '… and why not');
+SELECT is_empty($$ SELECT FROM twinset.deployment_advice $$, '… and the advice');
+SELECT isnt_empty($$ SELECT FROM twinset.explain_deployment('base') $$, '… of a deployment too');
+SELECT throws_ok($$ SELECT twinset.preview('*', 1) $$, '42501', NULL, '… but plans no change');
 SELECT throws_ok($$ SELECT content FROM twinset.deployment $$, '42501', NULL, '… but no manifest');
 SELECT throws_ok($$ SELECT FROM twinset.device_manifest('press-1') $$, '42501', NULL, '… not as a device either');
 SELECT throws_ok($$ SELECT twinset.report_status('press-1', 1, 200) $$, '42501', NULL, '… does not report');
