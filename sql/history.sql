@@ -61,14 +61,12 @@ BEGIN
 	UPDATE twinset.deployment SET priority = priority WHERE false;
 
 	DELETE FROM twinset.history AS h
-	USING (SELECT DISTINCT deployment_id FROM loaded) AS l, LATERAL (
-		SELECT n.at, n.operation, n.after_revision, n.after_condition::text AS condition, n.after_priority,
-			n.after_labels, n.after_created_at, lag(n) OVER (ORDER BY n.at) AS previous
-		FROM twinset.history AS n WHERE n.deployment_id = l.deployment_id) AS e
-	WHERE h.deployment_id = l.deployment_id AND h.at = e.at AND e.operation = 'restore'
-		AND (e.after_revision, e.condition, e.after_priority, e.after_labels, e.after_created_at)
-			IS NOT DISTINCT FROM ((e.previous).after_revision, (e.previous).after_condition::text,
-				(e.previous).after_priority, (e.previous).after_labels, (e.previous).after_created_at);
+	USING (SELECT DISTINCT deployment_id FROM loaded) AS l, twinset.history AS p
+	WHERE h.deployment_id = l.deployment_id AND h.operation = 'restore'
+		AND p.deployment_id = h.deployment_id
+		AND p.at = (SELECT max(o.at) FROM twinset.history AS o WHERE o.deployment_id = h.deployment_id AND o.at < h.at)
+		AND (h.after_revision, h.after_condition::text, h.after_priority, h.after_labels, h.after_created_at)
+			IS NOT DISTINCT FROM (p.after_revision, p.after_condition::text, p.after_priority, p.after_labels, p.after_created_at);
 	RETURN NULL;
 END $$;
 

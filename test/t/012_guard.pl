@@ -163,6 +163,14 @@ like(refused('TRUNCATE twinset.twin'), qr/53400: .* leave 78 without/, 'of a fle
 like(refused('TRUNCATE twinset.deployment'), qr/53400: .* leave 78 without/, 'of deployments that are');
 like(refused('DELETE FROM twinset.deployment'), qr/53400: .* leave 78 without/, 'of deployments that are deleted');
 is(refused(q(INSERT INTO twinset.twin (device_id, tags) SELECT 'new' || i, '{"n": 3}' FROM generate_series(1, 100) AS i)), '', 'new devices are not moved');
+rows(q(CREATE FUNCTION toggle() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN UPDATE twinset.twin SET tags = CASE WHEN tags = '{}' THEN '{"n": 12}'::jsonb ELSE '{}' END WHERE device_id LIKE 'dev12.%'; RETURN NULL; END $$;
+	CREATE TRIGGER toggle AFTER UPDATE ON twinset.twin FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION toggle()));
+is(refused(q(UPDATE twinset.twin SET tags = tags || '{"x": 1}' WHERE device_id IN ('dev1.1', 'dev2.1'))), '',
+	'what a trigger moves there and back within the statement is not moved');
+like(refused(q(UPDATE twinset.twin SET tags = tags || '{"x": 1}' WHERE device_id = 'dev1.1')), qr/53400: .* leave 12 without/,
+	'what it moves is');
+rows('DROP TRIGGER toggle ON twinset.twin');
 is(refused(q(SET session_replication_role = replica; UPDATE twinset.deployment SET target_condition = NULL WHERE deployment_id = 'd3')), '',
 	'in the role replica there is no guard');
 is(rows(q(SELECT count(*) FROM twinset.device_status WHERE deployment_id IS NOT NULL)), '75', 'only that has changed anything');
