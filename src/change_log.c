@@ -39,6 +39,7 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
+#include "break_rules.h"
 #include "change_log.h"
 #include "change_pack.h"
 #include "tables.h"
@@ -75,7 +76,9 @@ static void
 open_log(ChangeLog *log)
 {
 	log->relation = table_open(companion(log->beside, "change"), RowExclusiveLock);
-	log->values[Anum_change_ordinal - 1] = Int64GetDatum((int64) GetXLogInsertRecPtr());
+	log->values[Anum_change_ordinal - 1] = Int64GetDatum(RULE_IS_BROKEN(order_of_row_locks) ?
+														 (int64) U64FromFullTransactionId(GetTopFullTransactionId()) :
+														 (int64) GetXLogInsertRecPtr());
 	log->values[Anum_change_transaction - 1] =
 		FullTransactionIdGetDatum(GetTopFullTransactionId());
 	log->values[Anum_change_statement - 1] = Int64GetDatum(log->statement);

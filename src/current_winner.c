@@ -24,6 +24,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "break_rules.h"
 #include "change_scan.h"
 #include "current_winner.h"
 #include "deployments.h"
@@ -126,7 +127,7 @@ current_winners(void)
 	MemoryContext context;
 
 	if (kept != NULL && kept->subtransaction == GetCurrentSubTransactionId() &&
-		same_snapshot(kept->snapshot, GetActiveSnapshot()))
+		(same_snapshot(kept->snapshot, GetActiveSnapshot()) || RULE_IS_BROKEN(whole_snapshot)))
 		return kept;
 	if (kept != NULL)
 	{

@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "break_rules.h"
 #include "deployment_change.h"
 #include "deployment_versions.h"
 #include "deployments.h"
@@ -186,7 +187,8 @@ twinset_lock_deployments(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = trigger_call(fcinfo, TRIGGER_EVENT_BEFORE, "deployment_id");
 
-	settlement_lock(SETTLEMENT_OF_ALL);
+	if (!RULE_IS_BROKEN(lock_before_rows))
+		settlement_lock(SETTLEMENT_OF_ALL);
 	statement_open(trigger);
 	PG_RETURN_POINTER(NULL);
 }
@@ -206,10 +208,13 @@ twinset_settle_deployments(PG_FUNCTION_ARGS)
 	TupleTableSlot *after = transition_begin(trigger, trigger->tg_newtable);
 	int			images = list_length(pending_images);
 
+	if (RULE_IS_BROKEN(lock_before_rows))
+		settlement_lock(SETTLEMENT_OF_ALL);
 	/* of several statements that wrote one deployment any can close first: all note what it was before them */
 	while (transition_next(trigger, before, after))
 	{
-		note_change(row_before(lookup, id_of(before ? before : after)), after);
+		note_change(RULE_IS_BROKEN(deployment_from_table) ? before : row_before(lookup, id_of(before ? before : after)),
+					after);
 		history_row(history, before, after);
 	}
 	transition_end(before);

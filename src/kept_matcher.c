@@ -33,6 +33,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "break_rules.h"
 #include "deployment_versions.h"
 #include "deployments.h"
 #include "kept_matcher.h"
@@ -134,7 +135,7 @@ bring_to(int64 version)
 	if (kept.matcher == NULL || kept.settlement != settlement_table("settlement") ||
 		matcher_worn(kept.matcher))
 		return false;
-	if (kept.version == version)
+	if (kept.version == version || RULE_IS_BROKEN(versions))
 		return true;
 	common = deployment_versions_newest(kept.patches);
 	if (common == 0)

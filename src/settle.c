@@ -31,6 +31,7 @@
 #include "utils/timestamp.h"
 
 #include "assignment.h"
+#include "break_rules.h"
 #include "deployments.h"
 #include "fleet.h"
 #include "kept_matcher.h"
@@ -71,8 +72,14 @@ begin_settlement(Settlement *settlement)
 
 	/* rule: one snapshot a settlement, taken after the lock was got */
 	CommandCounterIncrement();
-	settlement->snapshot = RegisterSnapshot(GetTransactionSnapshot());
-	PushActiveSnapshot(settlement->snapshot);
+	if (RULE_IS_BROKEN(snapshot_after_lock))
+	{
+		PushCopiedSnapshot(GetActiveSnapshot());
+		UpdateActiveSnapshotCommandId();
+	}
+	else
+		PushActiveSnapshot(GetTransactionSnapshot());
+	settlement->snapshot = RegisterSnapshot(GetActiveSnapshot());
 }
 
 /* all: the whole log was settled, as far as the snapshot sees it */
@@ -145,7 +152,7 @@ settle_entries(Settlement *settlement, Matcher *matcher, DeviceSet *set)
 	table = tally_table_begin();
 	tally_sum_each(sum, move_counts, table);
 	settlement->rows += tally_table_end(table);
-	unsettled_delete(settlement->snapshot, set);
+	unsettled_delete(RULE_IS_BROKEN(delete_what_was_read) ? GetLatestSnapshot() : settlement->snapshot, set);
 
 	/* a device can hold a revision that a restore to an earlier time has lost */
 	settlement_note_revision(settlement->reported);
@@ -295,6 +302,13 @@ settle_everything(uint64 *devices)
 	return settlement.rows;
 }
 
+/* By which the log and the reports are emptied: the transaction's own can lack what others have written. */
+static Snapshot
+latest_snapshot(void)
+{
+	return RULE_IS_BROKEN(truncate_by_latest) ? NULL : GetLatestSnapshot();
+}
+
 void
 settle_without_twins(void)
 {
@@ -308,11 +322,11 @@ settle_without_twins(void)
 
 	owner_begin(&owner, settlement_table("settlement"));
 	owner_plan(&report_plan, "DELETE FROM twinset.report", 0, NULL);
-	owner_execute(report_plan, NULL, GetLatestSnapshot(), InvalidSnapshot);
+	owner_execute(report_plan, NULL, latest_snapshot(), InvalidSnapshot);
 	owner_plan(&asking_plan, "DELETE FROM twinset.asking", 0, NULL);
-	owner_execute(asking_plan, NULL, GetLatestSnapshot(), InvalidSnapshot);
+	owner_execute(asking_plan, NULL, latest_snapshot(), InvalidSnapshot);
 	owner_plan(&change_plan, "DELETE FROM twinset.change", 0, NULL);
-	owner_execute(change_plan, NULL, GetLatestSnapshot(), InvalidSnapshot);
+	owner_execute(change_plan, NULL, latest_snapshot(), InvalidSnapshot);
 	owner_plan(&assignment_plan, "DELETE FROM twinset.assignment", 0, NULL);
 	owner_execute(assignment_plan, NULL, NULL, NULL);
 	owner_plan(&tally_plan, "UPDATE twinset.tally SET target = 0, actual = 0, healthy = 0, unhealthy = 0",

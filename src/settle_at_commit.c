@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "break_rules.h"
 #include "change_log.h"
 #include "change_scan.h"
 #include "deployment_change.h"
@@ -46,6 +47,15 @@ worth_looking(uint64 appended)
 {
 	return appended * 8 >= (uint64) settle_after ||
 		pg_prng_double(&pg_global_prng_state) * settle_after < appended * 8;
+}
+
+static bool
+get_lock(void)
+{
+	if (!RULE_IS_BROKEN(without_waiting))
+		return settlement_try_lock();
+	settlement_lock(SETTLEMENT_OF_ALL);
+	return true;
 }
 
 /*
@@ -78,7 +88,7 @@ settle_much(uint64 appended)
 
 	/* no query runs any more; the settlement takes a snapshot of its own */
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if ((bulk || much_is_unsettled()) && settlement_try_lock())
+	if ((bulk || much_is_unsettled()) && get_lock())
 		settle_log(bulk ? 0 : settle_after * SETTLE_FACTOR);
 	PopActiveSnapshot();
 }
@@ -89,6 +99,11 @@ try_to_settle(uint64 appended)
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner resource_owner = CurrentResourceOwner;
 
+	if (RULE_IS_BROKEN(in_subtransaction))
+	{
+		settle_much(appended);
+		return;
+	}
 	BeginInternalSubTransaction("twinset settle");
 	MemoryContextSwitchTo(context);
 	PG_TRY();
@@ -128,7 +143,7 @@ settle_at_transaction_end(XactEvent event, void *arg)
 	deployment_change_settle();
 
 	if (event == XACT_EVENT_PRE_COMMIT && appended > 0 && settle_after > 0 &&
-		!IsolationUsesXactSnapshot() && !XactReadOnly && !statement_any_open() &&
+		(!IsolationUsesXactSnapshot() || RULE_IS_BROKEN(read_committed_only)) && !XactReadOnly && !statement_any_open() &&
 		OidIsValid(settlement_table("settlement")) && worth_looking(appended))
 		try_to_settle(appended);
 }

@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
+#include "break_rules.h"
 #include "owner.h"
 #include "settlement.h"
 #include "tables.h"
@@ -61,6 +62,13 @@ settlement_table(const char *name)
 	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
 }
 
+/* With which the lock's row is updated: NULL, the transaction's own, so that an older one fails. */
+static Snapshot
+row_snapshot(void)
+{
+	return RULE_IS_BROKEN(lock_row_is_updated) ? GetLatestSnapshot() : NULL;
+}
+
 static void
 update_row(bool draw_version)
 {
@@ -74,7 +82,7 @@ update_row(bool draw_version)
 		owner_plan(&keep_plan, "UPDATE twinset.settlement SET version = version"
 				   " RETURNING newest_revision", 0, NULL);
 
-	if (owner_execute(plan, NULL, NULL, NULL) != 1)
+	if (owner_execute(plan, NULL, row_snapshot(), NULL) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"twinset.settlement\" must have one row"),
@@ -89,7 +97,7 @@ settlement_lock(SettlementScope scope)
 {
 	OwnerContext owner;
 
-	for (int i = 0; i < (int) lengthof(settled_from); i++)
+	for (int i = 0; i < (int) lengthof(settled_from) && !RULE_IS_BROKEN(tables_before_lock); i++)
 	{
 		if (scope != SETTLEMENT_OF_NO_TWINS || strcmp(settled_from[i], "deployment") != 0)
 			LockRelationOid(settlement_table(settled_from[i]), AccessShareLock);
@@ -194,11 +202,13 @@ settlement_next_version(void)
 	bool		isnull;
 
 	owner_begin(&owner, settlement_table("settlement"));
-	owner_plan(&plan, "UPDATE twinset.settlement"
+	owner_plan(&plan, RULE_IS_BROKEN(second_version) ?
+			   "UPDATE twinset.settlement SET newest_revision = greatest(newest_revision, $1) RETURNING version" :
+			   "UPDATE twinset.settlement"
 			   " SET version = pg_catalog.nextval('twinset.settlement_version'),"
 			   " newest_revision = greatest(newest_revision, $1)"
 			   " RETURNING version", 1, (Oid[]) {INT8OID});
-	if (owner_execute(plan, &revision, NULL, NULL) != 1)
+	if (owner_execute(plan, &revision, row_snapshot(), NULL) != 1)
 		elog(ERROR, "table \"twinset.settlement\" must have one row");
 	version = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	owner_end(&owner);
@@ -235,7 +245,7 @@ settlement_keep_revision(void)
 		return;
 	owner_begin(&owner, settlement_table("settlement"));
 	owner_plan(&plan, "UPDATE twinset.settlement SET newest_revision = $1", 1, (Oid[]) {INT8OID});
-	owner_execute(plan, &revision, NULL, NULL);
+	owner_execute(plan, &revision, row_snapshot(), NULL);
 	owner_end(&owner);
 	kept_revision = newest_revision;
 }

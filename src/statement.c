@@ -32,6 +32,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "break_rules.h"
 #include "statement.h"
 
 typedef struct OpenStatement
@@ -150,7 +151,7 @@ statement_is_open_on(Oid relation)
 bool
 statement_any_open(void)
 {
-	return open_statements != NIL;
+	return open_statements != NIL && !RULE_IS_BROKEN(no_open_statement);
 }
 
 static void

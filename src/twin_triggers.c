@@ -28,6 +28,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "break_rules.h"
 #include "change_log.h"
 #include "deployment_change.h"
 #include "guard.h"
@@ -96,6 +97,9 @@ log_twin(ChangeLog *log, TupleTableSlot *before, TupleTableSlot *after)
 	}
 	if (was == is && (is != TWIN_LIVE || same_tags(old_tags, slot_getattr(after, Anum_twin_tags, &isnull))))
 		return;
+	if (RULE_IS_BROKEN(every_change) && was == is &&
+		deployments_see_no_change(new_id, old_tags, slot_getattr(after, Anum_twin_tags, &isnull)))
+		return;
 	change_log_twin(log, before ? old_id : new_id, was, old_tags);
 }
 
@@ -137,8 +141,9 @@ static StatementSpan
 log_statement(TriggerData *trigger, LogRow log_row)
 {
 	StatementSpan span = statement_close(trigger);
-	ChangeLog  *log = change_log_begin(trigger->tg_relation, span.order);
-	RowBefore  *lookup = span.interleaved ? row_before_begin(trigger->tg_relation, span.command) : NULL;
+	ChangeLog  *log = change_log_begin(trigger->tg_relation,
+									   RULE_IS_BROKEN(order_of_opening) ? statement_alone().order : span.order);
+	RowBefore  *lookup = span.interleaved && !RULE_IS_BROKEN(image_from_table) ? row_before_begin(trigger->tg_relation, span.command) : NULL;
 	TupleTableSlot *before = transition_begin(trigger, trigger->tg_oldtable);
 	TupleTableSlot *after = transition_begin(trigger, trigger->tg_newtable);
 	MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "twinset log row",
@@ -256,8 +261,9 @@ delete_reports(TriggerData *trigger)
 			Datum		batch = PointerGetDatum(construct_array(device_ids, count, TEXTOID,
 																-1, false, TYPALIGN_INT));
 
-			owner_execute(plan, &batch, GetLatestSnapshot(),
-						  IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : InvalidSnapshot);
+			owner_execute(plan, &batch, RULE_IS_BROKEN(reports_by_latest) ? NULL : GetLatestSnapshot(),
+						  IsolationUsesXactSnapshot() && !RULE_IS_BROKEN(reports_seen) ?
+						  GetTransactionSnapshot() : InvalidSnapshot);
 			owner_execute(asking_plan, &batch, GetLatestSnapshot(), InvalidSnapshot);
 		}
 		MemoryContextSwitchTo(caller);
@@ -272,8 +278,11 @@ delete_reports(TriggerData *trigger)
 static void
 statement_is_done(void)
 {
-	if (!statement_any_open())
-		deployment_change_settle();
+	if (statement_any_open())
+		return;
+	deployment_change_settle();
+	if (RULE_IS_BROKEN(at_commit_only) && settlement_try_lock())
+		settle_log(0);
 }
 
 /*
@@ -300,7 +309,7 @@ twinset_log_twins(PG_FUNCTION_ARGS)
 	/* an INSERT moves no device that there was */
 	guard_twins(trigger->tg_relation, span.order,
 				TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? 0 : change_log_appended() - appended);
-	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && IsolationUsesXactSnapshot())
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && IsolationUsesXactSnapshot() && !RULE_IS_BROKEN(no_hidden_twin))
 		refuse_hidden_twins(trigger);
 	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
 		delete_reports(trigger);

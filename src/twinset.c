@@ -10,6 +10,7 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
+#include "break_rules.h"
 #include "change_log.h"
 #include "current_winner.h"
 #include "deployment_change.h"
@@ -35,5 +36,6 @@ _PG_init(void)
 	settle_at_commit_init();
 	current_winner_init();
 	deployments_init();
+	break_rules_init();
 	MarkGUCPrefixReserved("twinset");
 }

@@ -44,6 +44,7 @@
 #include "utils/tuplesort.h"
 #include "utils/xid8.h"
 
+#include "break_rules.h"
 #include "change_scan.h"
 #include "key_lookup.h"
 #include "settlement.h"
@@ -149,6 +150,19 @@ in_set(void *arg, TupleTableSlot *entry)
 	return true;
 }
 
+/* Only the first of a device's entries: a part of the log that is not whole devices. */
+static bool
+in_set_once(void *arg, TupleTableSlot *entry)
+{
+	DeviceSet  *set = arg;
+	char		device_id[DEVICE_ID_SIZE];
+	bool		isnull;
+
+	text_to_cstring_buffer(DatumGetTextPP(slot_getattr(entry, Anum_change_device_id, &isnull)),
+						   device_id, sizeof(device_id));
+	return hash_search(set->devices, device_id, HASH_REMOVE, NULL) != NULL;
+}
+
 static const char *
 winner_of_tags(UnsettledScan *scan, JsonbContainer *tags)
 {
@@ -179,7 +193,7 @@ compare_in_transaction(const EntryPlace *a, const EntryPlace *b)
 {
 	if (a->statement != b->statement)
 		return compare_int64(a->statement, b->statement);
-	if ((a->kind == TWIN_NONE) != (b->kind == TWIN_NONE))
+	if ((a->kind == TWIN_NONE) != (b->kind == TWIN_NONE) && !RULE_IS_BROKEN(live_before_not))
 		return b->kind == TWIN_NONE ? -1 : 1;
 	return compare_int64(a->ordinal, b->ordinal);
 }
@@ -351,7 +365,7 @@ read_report_entry(UnsettledDevice *current, const EntryPlace *place, TupleTableS
 	DeviceState *before = &current->before;
 	bool		isnull;
 
-	if (current->report_logged &&
+	if (current->report_logged && !RULE_IS_BROKEN(first_image) &&
 		(!FullTransactionIdEquals(place->transaction, current->report.transaction) ||
 		 compare_in_transaction(place, &current->report) > 0))
 		return;
@@ -387,10 +401,11 @@ read_twin_entry(UnsettledScan *scan, const EntryPlace *place, TupleTableSlot *en
 	}
 	added = &current->twins[current->twin_count++];
 	added->place = *place;
+	added->winner = NULL;
 	added->changed_at = DatumGetTimestampTz(slot_getattr(entry, Anum_change_changed_at, &isnull));
 
 	first = &current->twins[current->first_twin];
-	if (added == first ||
+	if (added == first || RULE_IS_BROKEN(first_image) ||
 		(FullTransactionIdEquals(place->transaction, first->place.transaction) &&
 		 compare_in_transaction(place, &first->place) < 0))
 	{
@@ -411,8 +426,6 @@ read_twin_entry(UnsettledScan *scan, const EntryPlace *place, TupleTableSlot *en
 		if ((Pointer) tags != DatumGetPointer(stored))
 			pfree(tags);
 	}
-	else
-		added->winner = NULL;
 }
 
 static void
@@ -565,5 +578,5 @@ unsettled_delete(Snapshot snapshot, DeviceSet *set)
 	/* it has all that it shall have */
 	if (set != NULL)
 		set->limit = 0;
-	change_delete(snapshot, set == NULL ? NULL : in_set, set);
+	change_delete(snapshot, set == NULL ? NULL : RULE_IS_BROKEN(whole_devices) ? in_set_once : in_set, set);
 }

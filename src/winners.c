@@ -18,8 +18,10 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "break_rules.h"
 #include "deployment_versions.h"
 #include "deployments.h"
 #include "device_winner.h"
@@ -79,9 +81,13 @@ twinset_unsettled_tally(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	owner_begin(&owner, settlement_table("settlement"));
+	if (RULE_IS_BROKEN(snapshot_of_query))
+		PushActiveSnapshot(GetLatestSnapshot());
 	sum = unsettled_sum();
 	if (sum != NULL)
 		tally_sum_each(sum, put_tally, result);
+	if (RULE_IS_BROKEN(snapshot_of_query))
+		PopActiveSnapshot();
 	owner_end(&owner);
 	return (Datum) 0;
 }
