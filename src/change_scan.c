@@ -277,6 +277,7 @@ change_delete(Snapshot snapshot, ChangeFilter filter, void *arg)
 	TupleTableSlot *row;
 	ChangePack	rest;
 
+	Assert(settlement_is_locked());
 	change_pack_init(&rest);
 	scan->reuse = true;
 	while ((row = next_row(scan)) != NULL)

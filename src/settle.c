@@ -71,6 +71,7 @@ begin_settlement(Settlement *settlement)
 	MemoryContextSwitchTo(settlement->context);
 
 	/* rule: one snapshot a settlement, taken after the lock was got */
+	Assert(settlement_is_locked());
 	CommandCounterIncrement();
 	if (RULE_IS_BROKEN(snapshot_after_lock))
 	{

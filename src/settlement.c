@@ -30,6 +30,8 @@
 #include "executor/tuptable.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
@@ -69,6 +71,39 @@ row_snapshot(void)
 	return RULE_IS_BROKEN(lock_row_is_updated) ? GetLatestSnapshot() : NULL;
 }
 
+#ifdef USE_ASSERT_CHECKING
+
+/* the transaction that has updated the row last, in this backend */
+static TransactionId lock_holder = InvalidTransactionId;
+
+static bool
+table_is_locked(const char *name)
+{
+	Relation	table = RelationIdGetRelation(settlement_table(name));
+	bool		locked = CheckRelationLockedByMe(table, AccessShareLock, true);
+
+	RelationClose(table);
+	return locked;
+}
+
+/* Are the tables locked that come before the row? */
+static bool
+tables_are_locked(SettlementScope scope)
+{
+	return table_is_locked("twin") && table_is_locked("report") &&
+		(scope == SETTLEMENT_OF_NO_TWINS || table_is_locked("deployment"));
+}
+
+bool
+settlement_is_locked(void)
+{
+	return TransactionIdIsValid(lock_holder) &&
+		TransactionIdEquals(lock_holder, GetTopTransactionIdIfAny()) &&
+		tables_are_locked(SETTLEMENT_OF_NO_TWINS);
+}
+
+#endif
+
 static void
 update_row(bool draw_version)
 {
@@ -90,6 +125,9 @@ update_row(bool draw_version)
 	kept_revision = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	newest_revision = Max(newest_revision, kept_revision);
 	revision_before = newest_revision;
+#ifdef USE_ASSERT_CHECKING
+	lock_holder = GetTopTransactionId();
+#endif
 }
 
 void
@@ -102,6 +140,8 @@ settlement_lock(SettlementScope scope)
 		if (scope != SETTLEMENT_OF_NO_TWINS || strcmp(settled_from[i], "deployment") != 0)
 			LockRelationOid(settlement_table(settled_from[i]), AccessShareLock);
 	}
+	/* the order of locks: the tables, then the row */
+	Assert(RULE_IS_BROKEN(tables_before_lock) || tables_are_locked(scope));
 	owner_begin(&owner, settlement_table("settlement"));
 	update_row(scope == SETTLEMENT_OF_ALL);
 	owner_end(&owner);
@@ -127,6 +167,7 @@ settlement_try_lock(void)
 	owner_begin(&owner, settlement_table("settlement"));
 	owner_plan(&plan, "SELECT FROM twinset.settlement FOR NO KEY UPDATE SKIP LOCKED", 0, NULL);
 	locked = owner_execute(plan, NULL, NULL, NULL) == 1;
+	Assert(tables_are_locked(SETTLEMENT_OF_ALL));
 	if (locked)
 		update_row(false);
 	owner_end(&owner);

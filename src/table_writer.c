@@ -36,6 +36,8 @@ table_writer_begin(const char *table)
 {
 	TableWriter *writer = palloc0(sizeof(TableWriter));
 
+	/* the order of locks: what is derived comes after the settlement lock */
+	Assert(settlement_is_locked());
 	writer->table = table_open(settlement_table(table), RowExclusiveLock);
 	writer->estate = CreateExecutorState();
 	EvalPlanQualInit(&writer->epq, writer->estate, NULL, NIL, -1);
