@@ -34,6 +34,7 @@
 	RULE(every_change) \
 	RULE(no_hidden_twin) \
 	RULE(truncate_by_latest) \
+	RULE(no_hidden_report) \
 	RULE(reports_by_latest) \
 	RULE(reports_seen) \
 	RULE(whole_devices) \

@@ -310,6 +310,24 @@ latest_snapshot(void)
 	return RULE_IS_BROKEN(truncate_by_latest) ? NULL : GetLatestSnapshot();
 }
 
+/*
+ * Above READ COMMITTED a snapshot can hold reports that others have replaced or
+ * deleted.  They would count for a device that is inserted under that id, and
+ * be settled.
+ */
+static void
+refuse_hidden_reports(void)
+{
+	static SPIPlanPtr plan = NULL;
+
+	owner_plan(&plan, "SELECT FROM twinset.report LIMIT 1", 0, NULL);
+	if (owner_execute(plan, NULL, NULL, NULL) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update"),
+				 errhint("The transaction might succeed if retried.")));
+}
+
 void
 settle_without_twins(void)
 {
@@ -324,6 +342,8 @@ settle_without_twins(void)
 	owner_begin(&owner, settlement_table("settlement"));
 	owner_plan(&report_plan, "DELETE FROM twinset.report", 0, NULL);
 	owner_execute(report_plan, NULL, latest_snapshot(), InvalidSnapshot);
+	if (IsolationUsesXactSnapshot() && !RULE_IS_BROKEN(no_hidden_report))
+		refuse_hidden_reports();
 	owner_plan(&asking_plan, "DELETE FROM twinset.asking", 0, NULL);
 	owner_execute(asking_plan, NULL, latest_snapshot(), InvalidSnapshot);
 	owner_plan(&change_plan, "DELETE FROM twinset.change", 0, NULL);
