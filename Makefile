@@ -3,6 +3,7 @@
 #   make                the module and the extension's script
 #   make install        into the server that PG_CONFIG names
 #   make installcheck   the regression suite against a running server (./check runs all suites on one of its own)
+#   make break-rules    takes out one rule of docs/concurrency.md at a time and sees the tests fail that guard it
 #   make bench          the benchmark, on a server of its own; SCALE=small, medium (the default) or full
 
 EXTENSION = twinset
@@ -43,3 +44,7 @@ SCALE ?= medium
 .PHONY: bench
 bench:
 	bench/run --scale $(SCALE)
+
+.PHONY: break-rules
+break-rules:
+	test/race/rules
