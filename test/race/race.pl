@@ -73,8 +73,9 @@ my @reported;      # when reports were written or deleted
 my %count;
 my @wrong;         # of the test at hand
 
-# What is to be run: { name, level, actions, together, held }.  together: a
-# session's action comes with its BEGIN.
+# What is to be run: { name, levels, actions, together, held }.  together: a
+# session's action comes with its BEGIN; held: the table at which the first
+# session's settlement is held up.
 sub all_tests
 {
 	my @tests;
@@ -87,9 +88,8 @@ sub all_tests
 		}
 		for my $other (@other_actions)
 		{
-			push @tests, test($level, $other, $_) for grep { $_->{class} ne 'device' } @actions;
+			push @tests, test($level, $other, action($_)) for @{ $other->{with} };
 		}
-		push @tests, test($level, @other_actions);
 		push @tests, { %{ test($level, map { action($_) } @$_) }, together => 1 } for @triples;
 		next if $level eq 'SERIALIZABLE';
 		for my $holder (@holders)
@@ -102,6 +102,9 @@ sub all_tests
 			}
 		}
 	}
+	# whoever settles at commit does so at READ COMMITTED, others can be above it
+	push @tests, { %{ test('REPEATABLE READ', $_, action('settling at commit')) }, levels => [ 'REPEATABLE READ', 'READ COMMITTED' ],
+		name => "$_->{name} x settling at commit, REPEATABLE READ x READ COMMITTED" } for @actions;
 	return grep { $_->{name} =~ /$option{only}/ } @tests;
 }
 
@@ -109,7 +112,7 @@ sub test
 {
 	my ($level, @of) = @_;
 	# at READ COMMITTED a transaction's BEGIN takes no snapshot: it only matters whose id is the lesser, to writers of a device
-	return { name => join(' x ', map { $_->{name} } @of) . ", $level", level => $level, actions => \@of,
+	return { name => join(' x ', map { $_->{name} } @of) . ", $level", levels => [ ($level) x @of ], actions => \@of,
 		together => $level eq 'READ COMMITTED' && !!grep { $_->{class} ne 'device' } @of };
 }
 
@@ -136,7 +139,7 @@ sub judge
 	return;
 }
 
-# unique ids, and a device that is not there
+# An id that is taken, and a device that is not there; and what docs/concurrency.md says of 40001.
 sub may_fail
 {
 	my ($thread, $sqlstate, $what) = @_;
@@ -264,8 +267,8 @@ sub ended
 	  if holds_settlement_lock($thread) || ($thread->{action}{settles} && $thread->{level} eq 'READ COMMITTED');
 	push @truncated, $clock if $thread->{action}{class} eq 'truncate';
 	push @reported, $clock if $thread->{action}{reports};
-	# who waits for a table to be his alone keeps others waiting behind him
 	return unless grep { !$_->{ended} } @{ $thread->{all} };
+	# who waits for a table to be his alone keeps others waiting behind him
 	observe('after a commit', $compare)
 	  unless grep { $_->{excludes} || ($_->{busy} && $_->{action}{class} eq 'truncate' && $_ != $thread) } @{ $thread->{all} };
 	return;
@@ -343,7 +346,7 @@ sub run_test
 	for my $action (@{ $test->{actions} })
 	{
 		my $thread = { name => $names[@threads], me => "$names[@threads]$number", session => $sessions[@threads],
-			action => $action, level => $test->{level}, all => \@threads };
+			action => $action, level => $test->{levels}[@threads], all => \@threads };
 		push @threads, $thread;
 	}
 	$_->{steps} = steps($_, $test) for @threads;
@@ -471,6 +474,7 @@ sub start_worker
 	return { child => $child, to => $to_worker, from => $from_worker };
 }
 
+STDOUT->autoflush(1);
 my @tests = all_tests();
 if ($option{list})
 {

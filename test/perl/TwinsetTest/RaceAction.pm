@@ -9,6 +9,7 @@
 #	finish	what is done after that
 #	settles	its COMMIT settles, at READ COMMITTED
 #	reports	it writes reports, or deletes them
+#	with	the actions that it is tried with; else: all
 #
 # All are about the device d1 and the deployments that target it; see fleet.sql.
 package TwinsetTest::RaceAction;
@@ -148,11 +149,20 @@ our @actions = (
 	},
 );
 
-# of pairs that are chosen
+# those that are tried with some
 our @other_actions = (
+	{
+		# has not reported before: a row of report that a snapshot can lack
+		name => 'delete of d2',
+		class => 'device',
+		reports => 1,
+		with => ['report'],
+		sql => [q(DELETE FROM twinset.twin WHERE device_id = 'd2')],
+	},
 	{
 		name => 'two deployment changes',
 		class => 'deployment',
+		with => [ 'the two in turn', map { $_->{name} } grep { $_->{class} ne 'device' } @actions ],
 		sql => [
 			q(UPDATE twinset.deployment SET priority = 4 WHERE deployment_id = 'test'),
 			q(UPDATE twinset.deployment SET priority = 5 WHERE deployment_id = 'prod'),
@@ -161,6 +171,7 @@ our @other_actions = (
 	{
 		name => 'the two in turn',
 		class => 'deployment',
+		with => [ map { $_->{name} } grep { $_->{class} ne 'device' } @actions ],
 		sql => [
 			q(UPDATE twinset.deployment SET priority = 6 WHERE deployment_id = 'prod'),
 			q(UPDATE twinset.deployment SET priority = 7 WHERE deployment_id = 'test'),
