@@ -28,7 +28,7 @@ SELECT * FROM manifest_difference(pg_temp.manifest('sensor:1', 'xyzzy'), pg_temp
 -- a module comes, another goes
 SELECT module, count(*), count(old) AS old, count(new) AS new
 FROM manifest_difference(pg_temp.manifest('sensor:1', 'xyzzy'), replace(pg_temp.manifest('sensor:1', 'xyzzy'), '"sensor"', '"Sensor"'))
-GROUP BY module;
+GROUP BY module ORDER BY module COLLATE "C";
 -- from nothing, to nothing
 SELECT count(*), count(old) AS old, count(new) AS new FROM manifest_difference(NULL, pg_temp.manifest('sensor:1', 'xyzzy'));
 SELECT count(*), count(old) AS old, count(new) AS new FROM manifest_difference(pg_temp.manifest('sensor:1', 'xyzzy')::manifest, NULL);
@@ -131,11 +131,11 @@ SELECT take_pending(-1);
 
 -- silence
 SELECT report_status(device_id, revision, 200, reported_at => now() - CASE device_id WHEN 'gw-04' THEN interval '2 h' WHEN 'gw-05' THEN interval '2 days' ELSE '0' END)
-FROM device_status WHERE deployment_id IS NOT NULL;
+FROM device_status WHERE deployment_id IS NOT NULL ORDER BY device_id;
 SELECT device_id, deployment_id, status FROM silent_devices('1 hour') ORDER BY device_id;
 DELETE FROM report WHERE device_id IN ('gw-04', 'gw-05');
 SELECT report_status(device_id, revision, 200, reported_at => now() - CASE device_id WHEN 'gw-04' THEN interval '2 h' ELSE interval '2 days' END)
-FROM device_status WHERE device_id IN ('gw-04', 'gw-05');
+FROM device_status WHERE device_id IN ('gw-04', 'gw-05') ORDER BY device_id;
 SELECT device_id, deployment_id, status FROM silent_devices('1 hour') ORDER BY device_id;
 
 -- the fleet in one row, in the midst of a transaction too, settled or not
@@ -164,7 +164,8 @@ SELECT * FROM verify();
 ROLLBACK;
 RESET client_min_messages;
 
--- secrets: of all that can be read, in the twinset schema and pg_stats, two places show them
+-- secrets: of all that there is in the schema, and in pg_stats, these show them; history is granted to
+-- nobody, and what was changed is undone from it
 ANALYZE deployment;
 CREATE TABLE pg_temp.shown (place text, secret boolean);
 DO $$
