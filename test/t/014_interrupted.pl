@@ -69,7 +69,7 @@ my $commit = q(UPDATE twinset.twin SET tags = tags || '{"held": true}' WHERE dev
 my $holder = TwinsetTest::Session->new($node, 'holder');
 $holder->query('SELECT pg_advisory_lock(13)');
 
-# Run a statement until it is held, and interrupt it; its SQLSTATE.
+# Run a statement until it is held, and interrupt it, or let a timeout do so; its SQLSTATE.
 sub interrupt
 {
 	my ($statement, $how) = @_;
@@ -77,9 +77,12 @@ sub interrupt
 
 	rows(q(SELECT setval('written', 1)));
 	$session->send($statement);
-	$node->poll_query_until('postgres',
-		"SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid = $session->{pid}");
-	$how->($session) if $how;
+	if ($how)
+	{
+		$node->poll_query_until('postgres',
+			"SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid = $session->{pid}");
+		$how->($session);
+	}
 	my $ended = eval { $session->done(60) };
 	my $state = !defined $ended ? 'gone' : $ended ? $session->{sqlstate} : 'no end';
 	$session->quit;
