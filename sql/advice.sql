@@ -97,7 +97,7 @@ UNION ALL
 SELECT e.deployment_id, 'duplicate', e.message FROM twin_deployment AS e
 UNION ALL
 SELECT s.deployment_id, 'left out by NOT', format(
-	'%s devices that have no %s are left out, since NOT and != are not true of a missing tag; to have them too, write (%s OR NOT …)',
+	'%s devices that have no %s are left out, since NOT and != are not true of a missing tag; to have them too, write (%s OR NOT ...)',
 	f.devices, m.paths, m.instead)
 FROM survey AS f JOIN missed AS m ON m.deployment_id = f.deployment_id
 JOIN status AS s ON s.deployment_id = f.deployment_id
