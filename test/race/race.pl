@@ -182,7 +182,7 @@ sub checks
 	$thread->{waited} = 0;
 	return [ $ask, sub {
 		# a snapshot that was taken before TRUNCATE let it go on is not for looking
-		if ($thread->{waited}) { push @{ $thread->{todo} }, checks($thread, $ask); }
+		if ($thread->{waited} && !$_[0]->failed) { push @{ $thread->{todo} }, checks($thread, $ask); }
 		else { judge($thread, $_[0], 'comparison'); }
 	} ];
 }

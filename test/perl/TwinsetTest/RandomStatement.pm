@@ -307,7 +307,7 @@ my @KINDS = (
 	[ 2, 'procedure with commits', \&procedure_with_commits ],
 	[ 1, 'truncate', sub { 'TRUNCATE ' . pick('twinset.twin', 'twinset.deployment', 'twinset.twin, twinset.deployment') } ],
 	[ 3, 'reconcile', sub { 'SELECT * FROM twinset.reconcile()' } ],
-	[ 3, 'verify', sub { 'SELECT * FROM twinset.verify(' . pick('', '', 5) . q() WHERE kind <> 'part') } ],
+	[ 3, 'verify', sub { 'SELECT * FROM twinset.verify(' . pick('', '', 5) . q{) WHERE kind <> 'part'} } ],
 );
 
 # A kind and its text.
