@@ -45,7 +45,7 @@ my $fleet = Bench::Fleet->new($option{scale});
 my $machine = machine();
 chomp(my $commit = `git rev-parse --short HEAD 2> /dev/null` || '');
 my @settings = qw(shared_buffers fsync synchronous_commit max_wal_size work_mem maintenance_work_mem autovacuum jit
-	max_parallel_workers_per_gather);
+	max_parallel_workers_per_gather shared_preload_libraries);
 my $postgres = Bench::Session->new('postgres');
 my %header = (scale => $option{scale}, devices => $fleet->{devices}, rounds => $fleet->{rounds},
 	server => $fleet->{server}, machine => $machine, commit => $commit, at => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime),

@@ -20,7 +20,7 @@ use Exporter 'import';
 use JSON::PP ();
 use List::Util qw(max min);
 
-our @EXPORT_OK = qw(less pairs turns median line table json);
+our @EXPORT_OK = qw(less pairs turns median line cells table json);
 
 my %micro = ('µs' => 1, 'ms' => 1e3, 's' => 1e6);
 
