@@ -26,6 +26,8 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_operator.h"
 #include "common/pg_prng.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -234,6 +236,32 @@ change_scan_end(ChangeScan *scan)
 		FreeAccessStrategy(scan->strategy);
 	table_close(scan->log, NoLock);
 	pfree(scan);
+}
+
+Tuplesortstate *
+change_scan_sorted(Snapshot snapshot, ChangeFilter filter, void *arg, uint64 *count)
+{
+	AttrNumber	columns[] = {Anum_change_device_id, Anum_change_ordinal};
+	Oid			operators[] = {TextLessOperator, Int8LessOperator};
+	Oid			collations[] = {C_COLLATION_OID, InvalidOid};
+	bool		nulls_first[] = {false, false};
+	ChangeScan *scan = change_scan_begin(snapshot);
+	Tuplesortstate *sort = tuplesort_begin_heap(RelationGetDescr(scan->log), lengthof(columns), columns,
+												operators, collations, nulls_first, work_mem, NULL,
+												TUPLESORT_NONE);
+	TupleTableSlot *entry;
+
+	*count = 0;
+	while ((entry = change_scan_next(scan)) != NULL)
+	{
+		if (filter != NULL && !filter(arg, entry))
+			continue;
+		tuplesort_puttupleslot(sort, entry);
+		++*count;
+	}
+	change_scan_end(scan);
+	tuplesort_performsort(sort);
+	return sort;
 }
 
 /*

@@ -12,6 +12,7 @@
 
 #include "executor/tuptable.h"
 #include "utils/snapshot.h"
+#include "utils/tuplesort.h"
 
 typedef struct ChangeScan ChangeScan;
 
@@ -26,12 +27,21 @@ extern TupleTableSlot *change_scan_next(ChangeScan *scan);
 
 extern void change_scan_end(ChangeScan *scan);
 
+/* which entries? */
+typedef bool (*ChangeFilter) (void *arg, TupleTableSlot *entry);
+
+/*
+ * change_scan_sorted: the entries that the snapshot sees, those of which the
+ * filter says so where there is one, a device's together and in the order of
+ * their ordinals; *count is how many.  The caller ends the sort.
+ */
+extern Tuplesortstate *change_scan_sorted(Snapshot snapshot, ChangeFilter filter, void *arg,
+										  uint64 *count);
+
 /*
  * change_delete: delete the entries that the snapshot sees, those of which the
  * filter says so where there is one; under the settlement lock.
  */
-typedef bool (*ChangeFilter) (void *arg, TupleTableSlot *entry);
-
 extern void change_delete(Snapshot snapshot, ChangeFilter filter, void *arg);
 
 /* does the active snapshot see any? */

@@ -32,8 +32,6 @@
 
 #include "access/table.h"
 #include "access/xact.h"
-#include "catalog/pg_collation.h"
-#include "catalog/pg_operator.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "lib/stringinfo.h"
@@ -44,7 +42,6 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/tuplesort.h"
 #include "utils/xid8.h"
 
 #include "change_scan.h"
@@ -185,46 +182,17 @@ guard_end(Guard *guard)
 					 "; then the statement, and COMMIT.", Max(guard->moved, guard->left))));
 }
 
-/* The entries of the statements with this order, a device's together, as they were written. */
-static Tuplesortstate *
-sort_entries(Snapshot snapshot, int64 order, TupleDesc desc)
-{
-	AttrNumber	columns[] = {Anum_change_device_id, Anum_change_ordinal};
-	Oid			operators[] = {TextLessOperator, Int8LessOperator};
-	Oid			collations[] = {C_COLLATION_OID, InvalidOid};
-	bool		nulls_first[] = {false, false};
-	Tuplesortstate *sort = tuplesort_begin_heap(desc, lengthof(columns), columns, operators,
-												collations, nulls_first, work_mem, NULL, TUPLESORT_NONE);
-	FullTransactionId transaction = GetTopFullTransactionId();
-	ChangeScan *entries = change_scan_begin(snapshot);
-	TupleTableSlot *entry;
-
-	while ((entry = change_scan_next(entries)) != NULL)
-	{
-		bool		isnull;
-
-		if (!FullTransactionIdEquals(transaction,
-									 DatumGetFullTransactionId(slot_getattr(entry, Anum_change_transaction, &isnull))) ||
-			DatumGetInt64(slot_getattr(entry, Anum_change_statement, &isnull)) != order)
-			continue;
-		/* a twin's, which was live; of one that was not none is moved */
-		if (DatumGetBool(slot_getattr(entry, Anum_change_live, &isnull)) && !isnull)
-			tuplesort_puttupleslot(sort, entry);
-	}
-	change_scan_end(entries);
-	tuplesort_performsort(sort);
-	return sort;
-}
-
+/* Is the entry a twin's, which was live, of the statements with this order?  Of one that was not live none is moved. */
 static bool
-is_live(TupleTableSlot *twin)
+is_of_statements(void *arg, TupleTableSlot *entry)
 {
+	int64		order = *(int64 *) arg;
 	bool		isnull;
+	Datum		transaction = slot_getattr(entry, Anum_change_transaction, &isnull);
 
-	if (!DatumGetBool(slot_getattr(twin, Anum_twin_iot_edge, &isnull)))
-		return false;
-	(void) slot_getattr(twin, Anum_twin_retired_at, &isnull);
-	return isnull;
+	return FullTransactionIdEquals(GetTopFullTransactionId(), DatumGetFullTransactionId(transaction)) &&
+		DatumGetInt64(slot_getattr(entry, Anum_change_statement, &isnull)) == order &&
+		DatumGetBool(slot_getattr(entry, Anum_change_live, &isnull)) && !isnull;
 }
 
 static const char *
@@ -242,7 +210,7 @@ count_device(Guard *guard, DeploymentsAsked *asked, TupleTableSlot *was, TupleTa
 	bool		isnull;
 	Datum		device_id = slot_getattr(was, Anum_change_device_id, &isnull);
 	const char *before = winner_of(asked, device_id, slot_getattr(was, Anum_change_tags, &isnull));
-	const char *after = is != NULL && is_live(is) ?
+	const char *after = twin_kind(is) == TWIN_LIVE ?
 		winner_of(asked, device_id, slot_getattr(is, Anum_twin_tags, &isnull)) : NULL;
 
 	if (!same_winner(before, after))
@@ -259,13 +227,14 @@ count_twins(Guard *guard, Relation twin, int64 order)
 	DeploymentsAsked asked = deployments_ask();
 	char		last[DEVICE_ID_SIZE] = "";
 	Tuplesortstate *sort;
+	uint64		count;
 	Snapshot	snapshot;
 	KeyLookup  *twins;
 
 	/* what the statement has written is to be seen too */
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	sort = sort_entries(snapshot, order, RelationGetDescr(log));
+	sort = change_scan_sorted(snapshot, is_of_statements, &order, &count);
 	twins = key_lookup_begin(twin, snapshot);
 	while (tuplesort_gettupleslot(sort, true, false, entry, NULL))
 	{

@@ -32,6 +32,7 @@
 
 #include "assignment.h"
 #include "break_rules.h"
+#include "change_scan.h"
 #include "deployments.h"
 #include "fleet.h"
 #include "kept_matcher.h"
@@ -165,7 +166,7 @@ settle_log(int limit)
 	Settlement	settlement;
 
 	begin_settlement(&settlement);
-	if (unsettled_any())
+	if (change_scan_any())
 		settle_entries(&settlement, NULL, limit > 0 ? device_set(limit) : NULL);
 	end_settlement(&settlement, limit == 0 || settlement.devices < (uint64) limit);
 }
@@ -177,7 +178,7 @@ settle_deployments(List *images)
 
 	begin_settlement(&settlement);
 	settlement.reported = settlement_revision_before();
-	if (unsettled_any())
+	if (change_scan_any())
 	{
 		settle_entries(&settlement, kept_matcher_before(images), NULL);
 		settlement_next_command();
@@ -268,7 +269,7 @@ settle_everything(uint64 *devices)
 	TallyTable *table;
 
 	begin_settlement(&settlement);
-	if (unsettled_any())
+	if (change_scan_any())
 	{
 		settle_entries(&settlement, NULL, NULL);
 		settlement_next_command();

@@ -32,7 +32,6 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_collation.h"
-#include "catalog/pg_operator.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
@@ -41,7 +40,6 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-#include "utils/tuplesort.h"
 #include "utils/xid8.h"
 
 #include "break_rules.h"
@@ -478,39 +476,6 @@ unsettled_changes(uint64 *devices)
 	return changes;
 }
 
-bool
-unsettled_any(void)
-{
-	return change_scan_any();
-}
-
-/* The entries, sorted; *count is how many there are. */
-static Tuplesortstate *
-sort_entries(Snapshot snapshot, DeviceSet *set, TupleDesc desc, uint64 *count)
-{
-	AttrNumber	columns[] = {Anum_change_device_id, Anum_change_ordinal};
-	Oid			operators[] = {TextLessOperator, Int8LessOperator};
-	Oid			collations[] = {C_COLLATION_OID, InvalidOid};
-	bool		nulls_first[] = {false, false};
-	Tuplesortstate *sort = tuplesort_begin_heap(desc, lengthof(columns), columns, operators,
-												collations, nulls_first, work_mem, NULL,
-												TUPLESORT_NONE);
-	ChangeScan *entries = change_scan_begin(snapshot);
-	TupleTableSlot *entry;
-
-	*count = 0;
-	while ((entry = change_scan_next(entries)) != NULL)
-	{
-		if (set != NULL && !in_set(set, entry))
-			continue;
-		tuplesort_puttupleslot(sort, entry);
-		++*count;
-	}
-	change_scan_end(entries);
-	tuplesort_performsort(sort);
-	return sort;
-}
-
 /* Open a table in which so many devices are looked up, in the order of their ids. */
 static DeviceTable
 open_table(const char *name, Snapshot snapshot, uint64 devices)
@@ -543,7 +508,7 @@ unsettled_visit(DeploymentsAsked *asked, TallySum *sum, DeviceSet *set,
 	Snapshot	snapshot = GetActiveSnapshot();
 	Relation	log = table_open(settlement_table("change"), AccessShareLock);
 	uint64		count;
-	Tuplesortstate *sort = sort_entries(snapshot, set, RelationGetDescr(log), &count);
+	Tuplesortstate *sort = change_scan_sorted(snapshot, set == NULL ? NULL : in_set, set, &count);
 	TupleTableSlot *entry = MakeSingleTupleTableSlot(RelationGetDescr(log), &TTSOpsMinimalTuple);
 	MemoryContext caller;
 

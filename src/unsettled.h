@@ -48,8 +48,9 @@ extern DeviceSet *device_set_of(const char *device_id);
  *
  * asked is about the deployments for which the settled state is right.  Where
  * a sum is given, what the devices have added to the counts since they were
- * settled is added to it, and devices are matched by its matcher.  Where a set is given, it takes in what it may, and only its devices
- * are visited.  Returns how many they were.
+ * settled is added to it, and devices are matched by its matcher.  Where a set
+ * is given, it takes in what it may, and only its devices are visited.  Returns
+ * how many they were.
  *
  * Cost: the whole log is read, its entries sorted, by disk where they are
  * many; three rows are looked up a device, and it is matched.
@@ -65,9 +66,6 @@ extern void unsettled_delete(Snapshot snapshot, DeviceSet *set);
 
 /* how many entries does the active snapshot see, and of how many devices? */
 extern uint64 unsettled_changes(uint64 *devices);
-
-/* is there an entry that the active snapshot sees? */
-extern bool unsettled_any(void);
 
 /* are these the same winner?  NULL: none */
 static inline bool

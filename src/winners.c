@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "break_rules.h"
+#include "change_scan.h"
 #include "deployment_versions.h"
 #include "deployments.h"
 #include "device_winner.h"
@@ -47,7 +48,7 @@ unsettled_sum(void)
 	DeploymentsAsked asked = {.context = CurrentMemoryContext};
 	TallySum   *sum;
 
-	if (!unsettled_any())
+	if (!change_scan_any())
 		return NULL;
 	sum = tally_sum_begin(NULL);
 	(void) unsettled_visit(&asked, sum, NULL, NULL, NULL);
