@@ -13,8 +13,7 @@
  * the newest revision ever given.  A revision is the time of the change in
  * microseconds since 1970, made larger than every one before it.  And it keeps
  * before which transaction all are settled, so that a device's row tells
- * whether the log can hold it (device_winner.c), and the
- * counts of the fleet.
+ * whether the log can hold it (device_winner.c), and the counts of the fleet.
  *
  *-------------------------------------------------------------------------
  */
@@ -275,22 +274,6 @@ settlement_note_revision(int64 revision)
 	newest_revision = Max(newest_revision, revision);
 }
 
-void
-settlement_keep_revision(void)
-{
-	static SPIPlanPtr plan = NULL;
-	OwnerContext owner;
-	Datum		revision = Int64GetDatum(newest_revision);
-
-	if (newest_revision <= kept_revision)
-		return;
-	owner_begin(&owner, settlement_table("settlement"));
-	owner_plan(&plan, "UPDATE twinset.settlement SET newest_revision = $1", 1, (Oid[]) {INT8OID});
-	owner_execute(plan, &revision, row_snapshot(), NULL);
-	owner_end(&owner);
-	kept_revision = newest_revision;
-}
-
 /* A transaction's number that is not long ago, in full. */
 static FullTransactionId
 full_transaction(TransactionId transaction)
@@ -325,9 +308,17 @@ settlement_keep(TransactionId settled_before, const FleetTally *moved)
 			   " settled_before = greatest(settled_before, $2), provisioned = provisioned + $3,"
 			   " live = live + $4, not_edge = not_edge + $5, retired = retired + $6",
 			   lengthof(values), (Oid[]) {INT8OID, XID8OID, INT8OID, INT8OID, INT8OID, INT8OID});
-	owner_execute(plan, values, NULL, NULL);
+	owner_execute(plan, values, row_snapshot(), NULL);
 	owner_end(&owner);
 	kept_revision = newest_revision;
+}
+
+void
+settlement_keep_revision(void)
+{
+	FleetTally	moved = {0};
+
+	settlement_keep(InvalidTransactionId, &moved);
 }
 
 int64

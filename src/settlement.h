@@ -56,6 +56,7 @@ extern SettlementRow settlement_read(void);
 
 /* the time in microseconds since 1970: what a revision is drawn from */
 extern int64 settlement_clock(void);
+
 /* for assertions: does this transaction hold the settlement lock, and the tables that come before it? */
 #ifdef USE_ASSERT_CHECKING
 extern bool settlement_is_locked(void);
