@@ -61,7 +61,7 @@ read_device(HeapTuple row, TupleDesc desc)
 
 	memset(&device, 0, sizeof(device));
 	device.device_id = SPI_getbinval(row, desc, FLEET_DEVICE_ID, &isnull);
-	device.now.live = true;
+	device.now.kind = TWIN_LIVE;
 	device.now.tags = &DatumGetJsonbP(SPI_getbinval(row, desc, FLEET_TAGS, &isnull))->root;
 	device.now.revision = DatumGetInt64(SPI_getbinval(row, desc, FLEET_REVISION, &isnull));
 	device.now.reported = !isnull;

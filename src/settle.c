@@ -50,9 +50,6 @@ typedef struct Settlement
 	OwnerContext owner;
 	MemoryContext context;		/* for the settlement */
 	Snapshot	snapshot;		/* S */
-	Matcher    *matcher;		/* of the deployments of this step */
-	int			count;			/* of its slots */
-	Tally	   *tallies;		/* by slot: what is added to the counts, or the counts */
 	TallyDevices fleet;			/* while the whole fleet is counted */
 	FleetTally	moved;			/* the fleet's counts */
 	TableWriter *assignments;	/* while winners are written */
@@ -96,16 +93,6 @@ end_settlement(Settlement *settlement, bool all)
 	/* the context goes with SPI's */
 	owner_end(&settlement->owner);
 	settlement_keep(before, &moved);
-}
-
-static void
-use_matcher(Settlement *settlement, Matcher *matcher)
-{
-	settlement->matcher = matcher;
-	settlement->count = matcher_slots(matcher);
-	settlement->tallies = MemoryContextAllocExtended(settlement->context,
-													 sizeof(Tally) * Max(settlement->count, 1),
-													 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 }
 
 /* Write the device's winner, where it is not the one that it had. */
@@ -197,7 +184,7 @@ settle_anew(void *arg, const SettledDevice *device)
 	int			slot = tally_device(&settlement->fleet, VARDATA_ANY(device_id),
 									VARSIZE_ANY_EXHDR(device_id), &device->now, 1);
 
-	anew.winner = slot < 0 ? NULL : matcher_deployment_id(settlement->matcher, slot);
+	anew.winner = slot < 0 ? NULL : matcher_deployment_id(settlement->fleet.matcher, slot);
 	anew.winner_since = same_winner(device->assignment.deployment_id, anew.winner) ?
 		device->assignment.assigned_at : GetCurrentTransactionStartTimestamp();
 	settlement->assigned += device->assignment.deployment_id != NULL;
@@ -266,6 +253,7 @@ uint64
 settle_everything(uint64 *devices)
 {
 	Settlement	settlement;
+	Matcher    *matcher;
 	TallyTable *table;
 
 	begin_settlement(&settlement);
@@ -276,24 +264,24 @@ settle_everything(uint64 *devices)
 	}
 
 	settlement.devices = settlement.rows = 0;
-	use_matcher(&settlement, kept_matcher());
-	for (int slot = 0; slot < settlement.count; slot++)
+	matcher = kept_matcher();
+	for (int slot = 0; slot < matcher_slots(matcher); slot++)
 	{
-		if (matcher_has(settlement.matcher, slot))
-			settlement_note_revision(matcher_revision(settlement.matcher, slot));
+		if (matcher_has(matcher, slot))
+			settlement_note_revision(matcher_revision(matcher, slot));
 	}
 	settlement.assignments = table_writer_begin("assignment");
-	settlement.fleet = tally_devices_begin(settlement.matcher, settlement.tallies);
+	settlement.fleet = tally_devices_begin(matcher);
 	settlement.devices = fleet_visit(NIL, settle_anew, &settlement);
 	tally_devices_end(&settlement.fleet);
 	settlement.rows += table_writer_end(settlement.assignments);
 	settlement_note_revision(settlement.reported);
 
 	table = tally_table_begin();
-	for (int slot = 0; slot < settlement.count; slot++)
+	for (int slot = 0; slot < matcher_slots(matcher); slot++)
 	{
-		if (matcher_has(settlement.matcher, slot))
-			tally_table_set(table, matcher_deployment_id(settlement.matcher, slot), &settlement.tallies[slot]);
+		if (matcher_has(matcher, slot))
+			tally_table_set(table, matcher_deployment_id(matcher, slot), &settlement.fleet.tallies[slot]);
 	}
 	settlement.rows += tally_table_end(table);
 	settlement.rows += count_fleet(&settlement);

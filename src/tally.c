@@ -17,6 +17,8 @@
  */
 #include "compat.h"
 
+#include "utils/memutils.h"
+
 #include "tally.h"
 
 void
@@ -53,9 +55,14 @@ tally_winner(Tally *tallies, Matcher *matcher, int slot, const DeviceState *stat
 }
 
 TallyDevices
-tally_devices_begin(Matcher *matcher, Tally *tallies)
+tally_devices_begin(Matcher *matcher)
 {
-	return (TallyDevices) {matcher, tallies, matcher_count_begin(matcher)};
+	TallyDevices devices = {.matcher = matcher,.targets = matcher_count_begin(matcher)};
+
+	devices.tallies = MemoryContextAllocExtended(CurrentMemoryContext,
+												 sizeof(Tally) * Max(matcher_slots(matcher), 1),
+												 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	return devices;
 }
 
 int
@@ -64,7 +71,7 @@ tally_device(TallyDevices *devices, const char *device_id, int device_id_length,
 {
 	int			winner;
 
-	if (!state->live)
+	if (state->kind != TWIN_LIVE)
 		return -1;
 	winner = matcher_count_device(devices->targets, device_id, device_id_length, state->tags, sign);
 	tally_winner(devices->tallies, devices->matcher, winner, state, sign);

@@ -29,11 +29,19 @@ tally_is_zero(const Tally *tally)
 	return tally->target == 0 && tally->actual == 0 && tally->healthy == 0 && tally->unhealthy == 0;
 }
 
+static inline void
+tally_add(Tally *tally, const Tally *by)
+{
+	tally->target += by->target;
+	tally->actual += by->actual;
+	tally->healthy += by->healthy;
+	tally->unhealthy += by->unhealthy;
+}
+
 /* what counts of a device */
 typedef struct DeviceState
 {
-	bool		live;			/* an Edge device, not retired */
-	TwinKind	kind;			/* where the log holds its twin */
+	TwinKind	kind;			/* of its twin; who is not live adds to no deployment */
 	JsonbContainer *tags;		/* of a live device */
 	bool		reported;		/* is there a report? */
 	int64		revision;		/* that it is for */
@@ -61,16 +69,16 @@ extern void tally_winner(Tally *tallies, Matcher *matcher, int slot,
 
 /*
  * Adding up what many devices add.  Between begin and end the matcher is not
- * patched; the tallies, by its slots, are complete at the end.
+ * patched; the tallies are complete at the end.  In the current memory context.
  */
 typedef struct TallyDevices
 {
 	Matcher    *matcher;
-	Tally	   *tallies;
+	Tally	   *tallies;		/* by its slots */
 	MatcherCount *targets;
 } TallyDevices;
 
-extern TallyDevices tally_devices_begin(Matcher *matcher, Tally *tallies);
+extern TallyDevices tally_devices_begin(Matcher *matcher);
 
 /*
  * tally_device: add (sign 1) or take away (-1) what a device in this state

@@ -12,18 +12,11 @@
  */
 #include "compat.h"
 
-#include "access/table.h"
-#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 #include "deployments.h"
 #include "kept_matcher.h"
-#include "key_lookup.h"
-#include "settlement.h"
-#include "tables.h"
 #include "tally_sum.h"
 
 /* a deployment that devices have kept */
@@ -38,8 +31,7 @@ struct TallySum
 {
 	MemoryContext context;		/* of all that follows */
 	Matcher    *matcher;		/* NULL: not needed yet */
-	Tally	   *tallies;		/* by its slots; NULL: not needed yet */
-	TallyDevices devices;		/* what adds to these */
+	TallyDevices devices;		/* that were matched; without tallies: none yet */
 	FleetTally	fleet;
 	HTAB	   *kept;			/* Kept, by id */
 };
@@ -59,17 +51,14 @@ tally_sum_begin(Matcher *matcher)
 Matcher *
 tally_sum_matcher(TallySum *sum)
 {
-	if (sum->tallies == NULL)
+	if (sum->devices.tallies == NULL)
 	{
 		/* the caller's context is a device's; and SPI leaves its own behind */
 		MemoryContext caller = MemoryContextSwitchTo(sum->context);
 
 		if (sum->matcher == NULL)
 			sum->matcher = kept_matcher();
-		sum->tallies = MemoryContextAllocExtended(sum->context,
-												  sizeof(Tally) * Max(matcher_slots(sum->matcher), 1),
-												  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-		sum->devices = tally_devices_begin(sum->matcher, sum->tallies);
+		sum->devices = tally_devices_begin(sum->matcher);
 		MemoryContextSwitchTo(caller);
 	}
 	return sum->matcher;
@@ -93,14 +82,10 @@ tally_sum_changed(TallySum *sum, const char *device_id, int device_id_length,
 
 /* The deployment's revision; 0: there is none. */
 static int64
-revision_of(TallySum *sum, const char *deployment_id)
+revision_of(TallySum *sum, char *deployment_id)
 {
-	Relation	table;
-	KeyLookup  *lookup;
-	TupleTableSlot *row;
-	Datum		key;
-	int64		revision;
-	bool		isnull;
+	MatcherDeployment *read;
+	int			count;
 
 	if (sum->matcher != NULL)
 	{
@@ -108,14 +93,8 @@ revision_of(TallySum *sum, const char *deployment_id)
 
 		return slot < 0 ? 0 : matcher_revision(sum->matcher, slot);
 	}
-	table = table_open(settlement_table("deployment"), AccessShareLock);
-	lookup = key_lookup_begin(table, GetActiveSnapshot());
-	key = CStringGetTextDatum(deployment_id);
-	row = key_lookup(lookup, key);
-	revision = row == NULL ? 0 : DatumGetInt64(slot_getattr(row, Anum_deployment_revision, &isnull));
-	key_lookup_end(lookup);
-	table_close(table, NoLock);
-	return revision;
+	read = deployments_read(list_make1(deployment_id), &count);
+	return count == 0 ? 0 : read[0].revision;
 }
 
 void
@@ -127,7 +106,7 @@ tally_sum_kept(TallySum *sum, const char *deployment_id, const DeviceState *befo
 	if (!found)
 	{
 		memset(&kept->by, 0, sizeof(kept->by));
-		kept->revision = revision_of(sum, deployment_id);
+		kept->revision = revision_of(sum, kept->deployment_id);
 	}
 	/* derived rows can have been damaged; reconcile() repairs them */
 	if (kept->revision == 0)
@@ -136,37 +115,29 @@ tally_sum_kept(TallySum *sum, const char *deployment_id, const DeviceState *befo
 	tally_won(&kept->by, kept->revision, now, 1);
 }
 
-static void
-add(Tally *tally, const Tally *by)
-{
-	tally->target += by->target;
-	tally->actual += by->actual;
-	tally->healthy += by->healthy;
-	tally->unhealthy += by->unhealthy;
-}
-
 void
 tally_sum_each(TallySum *sum, TallyVisitor visitor, void *arg)
 {
 	HASH_SEQ_STATUS kept_ones;
 	Kept	   *kept;
+	Tally	   *tallies = sum->devices.tallies;
 
-	if (sum->tallies != NULL)
+	if (tallies != NULL)
 		tally_devices_end(&sum->devices);
 	hash_seq_init(&kept_ones, sum->kept);
 	while ((kept = hash_seq_search(&kept_ones)) != NULL)
 	{
-		int			slot = sum->tallies == NULL ? -1 : matcher_find(sum->matcher, kept->deployment_id);
+		int			slot = tallies == NULL ? -1 : matcher_find(sum->matcher, kept->deployment_id);
 
 		if (slot >= 0)
-			add(&sum->tallies[slot], &kept->by);
+			tally_add(&tallies[slot], &kept->by);
 		else if (!tally_is_zero(&kept->by))
 			visitor(arg, kept->deployment_id, &kept->by);
 	}
-	for (int slot = 0; sum->tallies != NULL && slot < matcher_slots(sum->matcher); slot++)
+	for (int slot = 0; tallies != NULL && slot < matcher_slots(sum->matcher); slot++)
 	{
-		if (matcher_has(sum->matcher, slot) && !tally_is_zero(&sum->tallies[slot]))
-			visitor(arg, matcher_deployment_id(sum->matcher, slot), &sum->tallies[slot]);
+		if (matcher_has(sum->matcher, slot) && !tally_is_zero(&tallies[slot]))
+			visitor(arg, matcher_deployment_id(sum->matcher, slot), &tallies[slot]);
 	}
 	hash_destroy(sum->kept);
 }

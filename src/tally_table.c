@@ -87,10 +87,7 @@ tally_table_move(TallyTable *table, const char *deployment_id, const Tally *by)
 	/* without a row there is nothing that could be right: reconcile() makes one */
 	if (tally_is_zero(by) || !read_row(table, deployment_id, &counts, &place))
 		return;
-	counts.target += by->target;
-	counts.actual += by->actual;
-	counts.healthy += by->healthy;
-	counts.unhealthy += by->unhealthy;
+	tally_add(&counts, by);
 	write_row(table, deployment_id, &counts, &place);
 }
 

@@ -253,10 +253,7 @@ look_up(UnsettledScan *scan)
 
 	device->now.kind = twin_kind(twin);
 	if (device->now.kind == TWIN_LIVE)
-	{
-		device->now.live = true;
 		device->now.tags = &DatumGetJsonbP(slot_getattr(twin, Anum_twin_tags, &isnull))->root;
-	}
 	if (report != NULL)
 	{
 		device->now.reported = true;
@@ -309,7 +306,7 @@ match(UnsettledScan *scan)
 
 	if (scan->sum == NULL)
 	{
-		device->winner = device->now.live ? winner_of_tags(scan, device->now.tags) : NULL;
+		device->winner = device->now.kind == TWIN_LIVE ? winner_of_tags(scan, device->now.tags) : NULL;
 		return;
 	}
 	slot = tally_sum_changed(scan->sum, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), &current->before, &device->now);
@@ -408,11 +405,10 @@ read_twin_entry(UnsettledScan *scan, const EntryPlace *place, TupleTableSlot *en
 		 compare_in_transaction(place, &first->place) < 0))
 	{
 		if (added != first)
-			first->winner = before->live ? winner_of_tags(scan, before->tags) : NULL;
+			first->winner = before->kind == TWIN_LIVE ? winner_of_tags(scan, before->tags) : NULL;
 		current->first_twin = current->twin_count - 1;
 		before->kind = place->kind;
-		before->live = place->kind == TWIN_LIVE;
-		before->tags = before->live ?
+		before->tags = before->kind == TWIN_LIVE ?
 			&DatumGetJsonbPCopy(slot_getattr(entry, Anum_change_tags, &isnull))->root : NULL;
 	}
 	else if (place->kind == TWIN_LIVE)

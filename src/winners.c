@@ -96,12 +96,7 @@ twinset_unsettled_tally(PG_FUNCTION_ARGS)
 static void
 add_tally(void *arg, const char *deployment_id, const Tally *by)
 {
-	Tally	   *all = arg;
-
-	all->target += by->target;
-	all->actual += by->actual;
-	all->healthy += by->healthy;
-	all->unhealthy += by->unhealthy;
+	tally_add(arg, by);
 }
 
 /*
