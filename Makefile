@@ -19,6 +19,8 @@ SQL_PARTS = $(addprefix sql/, \
 	manifest_difference.sql device.sql verify.sql reconciliation.sql undo.sql parts.sql)
 
 DATA_built = twinset--$(EXTVERSION).sql
+# those of earlier versions and the ways from them to this one
+DATA = $(wildcard releases/twinset--*.sql)
 EXTRA_CLEAN = twinset--*.sql test/results
 
 PG_CPPFLAGS = -std=gnu99
