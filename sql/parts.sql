@@ -1,9 +1,12 @@
 -- What the tables that are dumped are made of. A dump has their rows and nothing else: not what
 -- users have added to them. This part stands last, so that all that the extension makes is there.
 
+-- In PL/pgSQL, which keeps the plan: planning takes far longer than reading, and verify() asks each time.
 CREATE FUNCTION twinset.table_parts() RETURNS TABLE (table_name text, part text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
 	WITH dumped AS (
 		SELECT c.oid, c.relname::text AS table_name, c.reloptions, c.relrowsecurity, c.relforcerowsecurity, c.relreplident
 		FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_class AS c ON c.oid = ANY (e.extconfig)
@@ -45,7 +48,7 @@ BEGIN ATOMIC
 	CROSS JOIN LATERAL (SELECT ': statistics' WHERE a.attstattarget >= 0
 		UNION ALL SELECT ': ' || o FROM pg_catalog.unnest(a.attoptions) AS o WHERE o ~ '^n_distinct') AS s (setting)
 	WHERE a.attnum > 0 AND NOT a.attisdropped;
-END;
+END $$;
 
 COMMENT ON FUNCTION twinset.table_parts() IS 'internal: columns, indexes, triggers and so on of the tables that are dumped';
 REVOKE ALL ON FUNCTION twinset.table_parts() FROM PUBLIC;

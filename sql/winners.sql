@@ -59,11 +59,13 @@ COMMENT ON FUNCTION twinset.targeting(text, jsonb) IS
 	'all deployments that target a live device with these tags, the winner first';
 
 -- ALTER TABLE ... ENABLE TRIGGER ALL, as a restore with --disable-triggers does it, forgets that a
--- trigger fires ALWAYS or in the role REPLICA.
+-- trigger fires ALWAYS or in the role REPLICA. In PL/pgSQL, as what else verify() asks, which keeps the plan.
 CREATE FUNCTION twinset.switched_triggers()
 RETURNS TABLE (table_name text, trigger_name text, stored text, expected text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
 	SELECT c.relname::text, g.tgname::text, f.mode, e.mode
 	FROM pg_catalog.pg_trigger AS g JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
 	CROSS JOIN LATERAL (SELECT CASE g.tgenabled
@@ -74,7 +76,7 @@ BEGIN ATOMIC
 			'twinset.history'::regclass)
 		AND pg_catalog.starts_with(pg_catalog.substr(g.tgname::text, 3), '_twinset_') AND f.mode <> e.mode
 	ORDER BY g.tgrelid, g.tgname;
-END;
+END $$;
 
 COMMENT ON FUNCTION twinset.switched_triggers() IS
 	'the extension''s triggers that do not fire as they must; reconcile() sets them right';
@@ -86,10 +88,12 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'twinset_filed_r
 COMMENT ON FUNCTION twinset.filed_rightly(twinset.target_condition, bigint[]) IS
 	'internal: is a condition found by each device that it targets, where it is filed under these terms?';
 
--- Cost: all deployments and their postings read. The body is a text: pg_upgrade makes functions before the
--- operator classes that this one groups by.
+-- Cost: all deployments and their postings read.
 CREATE FUNCTION twinset.misfiled_deployments() RETURNS TABLE (deployment_id text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
 	SELECT coalesce(d.deployment_id, p.deployment_id)
 	FROM (SELECT d.deployment_id, d.priority, d.created_at, d.target_condition::text AS target_condition
 		FROM twinset.deployment AS d WHERE d.target_condition::text <> '') AS d
@@ -100,8 +104,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 		ON (p.deployment_id, p.priority, p.created_at, p.target_condition)
 			= (d.deployment_id, d.priority, d.created_at, d.target_condition)
 	WHERE p.rightly IS NOT TRUE OR d.deployment_id IS NULL
-	GROUP BY 1
-$$;
+	GROUP BY 1;
+END $$;
 
 COMMENT ON FUNCTION twinset.misfiled_deployments() IS
 	'internal: deployments that a look-up by term would miss, or find as they are not; reconcile() files them anew';
