@@ -57,10 +57,10 @@ SELECT deployment_id, priority, target_condition, labels, revision, created_at,
 FROM twinset.deployment_status;
 
 CREATE VIEW brute.deployment_device AS
-SELECT x.deployment_id, x.device_id, x.rank = 1 AS actual, s.status, w.deployment_id AS winner, r.code, r.description, r.reported_at
+SELECT x.deployment_id, x.device_id, x.rank = 1 AS actual, CASE x.rank WHEN 1 THEN w.status END AS status, w.deployment_id AS winner,
+       r.code, r.description, r.reported_at
 FROM brute.targeted AS x JOIN brute.winner AS w USING (device_id)
-LEFT JOIN brute.winner AS s ON s.device_id = x.device_id AND s.deployment_id = x.deployment_id
-LEFT JOIN twinset.report AS r ON r.device_id = s.device_id AND s.status <> 'unknown';
+LEFT JOIN twinset.report AS r ON r.device_id = x.device_id AND x.rank = 1 AND w.status <> 'unknown';
 
 CREATE VIEW shown.deployment_device AS
 SELECT deployment_id, device_id, actual, status, winner, code, description, reported_at FROM twinset.deployment_device;

@@ -1,7 +1,7 @@
 # Every schedule of two, and of some three, transactions that write twins,
 # reports and deployments, at the three isolation levels.
 #
-#	race.pl                      all, on as many processors as there are
+#	race.pl                      all, in half as many databases more than there are processors
 #	race.pl --only PATTERN       those whose name matches (a regular expression of Perl's)
 #	race.pl --list               names them
 #	race.pl --jobs N             in N databases at once
@@ -60,7 +60,8 @@ sub Database::connstr { my ($self, $dbname) = @_; return "dbname=$dbname"; }
 my %option = (only => '.', jobs => 0, 'stop-after' => 0);
 GetOptions(\%option, 'only=s', 'list', 'jobs=i', 'stop-after=i', 'quiet')
   or die "usage: race.pl [--only PATTERN] [--list] [--jobs N] [--stop-after N] [--quiet]\n";
-$option{jobs} ||= qx(nproc) + 0;
+# a worker's sessions take turns, and between them a processor is idle for a moment
+$option{jobs} ||= int(1.5 * qx(nproc)) || 1;
 
 my $server = bless {}, 'Database';
 my $observer;
@@ -220,7 +221,7 @@ sub end
 	my ($thread) = @_;
 	my $action = $thread->{action};
 
-	return ($clock > $thread->{checked_at} ? checks($thread, $compare) : ()), [ 'SELECT', sub {
+	return ($clock > $thread->{checked_at} ? checks($thread, $compare) : ()), [ undef, sub {
 		push @{ $thread->{todo} }, [ $thread->{failed} ? 'ROLLBACK' : own($thread, $action->{end} // 'COMMIT'), sub {
 			judge($thread, $_[0], 'commit') unless $thread->{failed};
 			if ($action->{finish} && !$thread->{failed}) { $thread->{prepared} = 1; }
@@ -293,7 +294,7 @@ sub steps
 	if ($test->{together})
 	{
 		my $first = shift @acts;
-		push @steps, { name => 'act', statements => sub { (begin($thread), [ 'SELECT', sub { push @{ $thread->{todo} }, act($thread, $first) } ]) } };
+		push @steps, { name => 'act', statements => sub { (begin($thread), [ undef, sub { push @{ $thread->{todo} }, act($thread, $first) } ]) } };
 	}
 	else
 	{

@@ -26,7 +26,7 @@ my $hang = 60;    # seconds in which something must get done
 #	{ session => TwinsetTest::Session, name => 'a', steps => [ $step, ... ] }
 #
 # (and prepared, where its transaction is), and a step is { name => 'commit', statements => sub { ... } }: it returns a list
-# of [$sql, sub { ... }], and the second is called when the first is done; it can
+# of [$sql, sub { ... }], and the second is called when the first is done (undef: at once); it can
 # push more on the session's {todo}.  after => ['b.begin'] says what must have run
 # before it.
 #
@@ -107,14 +107,13 @@ sub send_next
 {
 	my ($thread) = @_;
 
-	if (my $next = $thread->{todo}[0])
+	while (my $next = $thread->{todo}[0])
 	{
-		$thread->{session}->send($next->[0]);
+		return $thread->{session}->send($next->[0]) if defined $next->[0];
+		shift @{ $thread->{todo} };
+		$next->[1]->($thread->{session});
 	}
-	else
-	{
-		$thread->{busy} = 0;
-	}
+	$thread->{busy} = 0;
 	return;
 }
 
@@ -124,10 +123,13 @@ sub settle_down
 {
 	my ($threads, $calls, $given) = @_;
 	my $until = time + $hang;
+	my $patience = 0.005;
 
 	while ($given && $given->{busy})
 	{
-		next if progress($given, 0.005);
+		next if progress($given, $patience);
+		# whoever waits does so at once; asking costs as much as many a statement
+		$patience *= 2;
 		last if all_blocked($threads, $calls, 0, $given);
 		die "hangs: $given->{name}" if time > $until;
 	}

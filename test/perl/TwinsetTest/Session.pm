@@ -50,9 +50,10 @@ sub send
 	$text .= "$with{before};\n" if defined $with{before};
 	$text .= $statement;
 	# an error before COPY reads its rows leaves them to psql, which takes them for a statement
-	$text .= "\\r\n\\echo <result $self->{sent}>\n";
-	$text .= "$with{after};\n" if defined $with{after};
-	$text .= "\\echo <done $self->{sent}>\n";
+	$text .= "\\r\n";
+	# each echo is written on its own, and wakes us
+	$text .= defined $with{after} ? "\\echo <result $self->{sent}>\n$with{after};\n\\echo <done $self->{sent}>\n"
+	  : "\\echo '<result $self->{sent}>\\n<done $self->{sent}>'\n";
 	print { $self->{in} } $text or die "$self->{name} is gone: $!";
 	return;
 }
