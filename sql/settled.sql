@@ -20,13 +20,14 @@ CREATE TABLE twinset.tally (
 COMMENT ON TABLE twinset.tally IS 'internal: each deployment''s counts, when they were last settled';
 
 -- A deployment is filed under terms that its condition needs (0: it needs none), so that one device's
--- winner is found without reading all deployments.
+-- winner is found without reading all deployments. target_condition is null where it is long and filed
+-- under several: it is not copied for each, but read from the deployment.
 CREATE TABLE twinset.posting (
 	term bigint NOT NULL,
 	priority integer NOT NULL,
 	created_at timestamptz NOT NULL,
 	deployment_id text COLLATE "C" NOT NULL,
-	target_condition twinset.target_condition NOT NULL
+	target_condition twinset.target_condition
 ) USING heap;
 
 CREATE INDEX posting_rank ON twinset.posting (term, priority, created_at, deployment_id);

@@ -99,7 +99,9 @@ BEGIN
 		FROM twinset.deployment AS d WHERE d.target_condition::text <> '') AS d
 	FULL JOIN (SELECT p.deployment_id, p.priority, p.created_at, p.target_condition::text AS target_condition,
 			twinset.filed_rightly(p.target_condition, pg_catalog.array_agg(p.term)) AS rightly
-		FROM twinset.posting AS p
+		FROM (SELECT p.deployment_id, p.priority, p.created_at, p.term,
+				coalesce(p.target_condition, l.target_condition) AS target_condition
+			FROM twinset.posting AS p LEFT JOIN twinset.deployment AS l ON l.deployment_id = p.deployment_id) AS p
 		GROUP BY p.deployment_id, p.priority, p.created_at, p.target_condition) AS p
 		ON (p.deployment_id, p.priority, p.created_at, p.target_condition)
 			= (d.deployment_id, d.priority, d.created_at, d.target_condition)

@@ -11,7 +11,8 @@
  *	term	one of those that the condition is stored under (terms.h); 0: it is
  *			residual
  *	rank	priority, created_at, deployment_id
- *	target_condition
+ *	target_condition, but for a long one that is filed under several: it is
+ *			read from the deployment's row
  *
  * with an index on term and rank.  A device's terms are looked up, each list
  * read from its best rank on, the lists merged, and the first candidate whose
@@ -50,6 +51,12 @@ PG_FUNCTION_INFO_V1(twinset_filed_rightly);
 /* the term of residual conditions */
 #define RESIDUAL_TERM	INT64CONST(0)
 
+/*
+ * A condition of more bytes is not copied for each of its terms: a list of a
+ * thousand ids would be stored a thousand times.
+ */
+#define LONG_CONDITION	1000
+
 /* a list that is longer counts as this long */
 #define LONG_LIST		1000
 
@@ -67,6 +74,8 @@ typedef struct PostingScan
 	binaryheap *lists;			/* of PostingList, the best rank first */
 	List	   *open;			/* all of them */
 	KeyLookup  *asked;			/* used again for each term that is asked for */
+	Relation	deployments;	/* opened for the first long condition; NULL: there was none */
+	KeyLookup  *conditions;		/* its rows */
 	const char *device_id;
 	int			device_id_length;
 	JsonbContainer *tags;
@@ -175,15 +184,41 @@ begin_scan(PostingScan *scan, const char *device_id, int device_id_length, Jsonb
 	binaryheap_build(scan->lists);
 }
 
+/* A long condition, from its deployment's row; 0: there is none. */
+static Datum
+long_condition(PostingScan *scan, Datum deployment_id)
+{
+	TupleTableSlot *row;
+	Datum		condition;
+	bool		isnull;
+
+	if (scan->deployments == NULL)
+	{
+		scan->deployments = table_open(settlement_table("deployment"), AccessShareLock);
+		scan->conditions = key_lookup_begin(scan->deployments, GetActiveSnapshot());
+	}
+	row = key_lookup(scan->conditions, deployment_id);
+	if (row == NULL)
+		return (Datum) 0;
+	condition = slot_getattr(row, Anum_deployment_target_condition, &isnull);
+	return isnull ? (Datum) 0 : condition;
+}
+
 static bool
 targets(PostingScan *scan, TupleTableSlot *row)
 {
-	MemoryContext caller = MemoryContextSwitchTo(scan->per_row);
+	MemoryContext caller;
 	bool		isnull;
-	Condition  *condition = DatumGetConditionP(slot_getattr(row, Anum_posting_target_condition, &isnull));
-	bool		holds = condition_evaluate(condition, scan->device_id, scan->device_id_length,
-										   scan->tags) == CONDITION_RESULT_TRUE;
+	bool		holds;
+	Datum		condition = slot_getattr(row, Anum_posting_target_condition, &isnull);
 
+	if (isnull)
+		condition = long_condition(scan, slot_getattr(row, Anum_posting_deployment_id, &isnull));
+	if (DatumGetPointer(condition) == NULL)
+		return false;
+	caller = MemoryContextSwitchTo(scan->per_row);
+	holds = condition_evaluate(DatumGetConditionP(condition), scan->device_id, scan->device_id_length,
+							   scan->tags) == CONDITION_RESULT_TRUE;
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(scan->per_row);
 	return holds;
@@ -222,6 +257,11 @@ end_scan(PostingScan *scan)
 	foreach(cell, scan->open)
 		key_lookup_end(((PostingList *) lfirst(cell))->rows);
 	key_lookup_end(scan->asked);
+	if (scan->deployments != NULL)
+	{
+		key_lookup_end(scan->conditions);
+		table_close(scan->deployments, NoLock);
+	}
 	table_close(scan->table, NoLock);
 	MemoryContextDelete(scan->per_row);
 }
@@ -304,7 +344,7 @@ delete_postings(TableWriter *writer, Relation table, List *ids)
 }
 
 static void
-insert_posting(TableWriter *writer, uint64 term, const MatcherDeployment *deployment)
+insert_posting(TableWriter *writer, uint64 term, const MatcherDeployment *deployment, bool with_condition)
 {
 	Datum	   *values = table_writer_row(writer);
 
@@ -313,6 +353,7 @@ insert_posting(TableWriter *writer, uint64 term, const MatcherDeployment *deploy
 	values[Anum_posting_created_at - 1] = TimestampTzGetDatum(deployment->created_at);
 	values[Anum_posting_deployment_id - 1] = CStringGetTextDatum(deployment->deployment_id);
 	values[Anum_posting_target_condition - 1] = PointerGetDatum(deployment->condition);
+	table_writer_nulls(writer)[Anum_posting_target_condition - 1] = !with_condition;
 	table_writer_insert(writer);
 }
 
@@ -339,10 +380,11 @@ postings_change(List *ids, const MatcherDeployment *deployments, int count)
 		if (deployment->condition == NULL)
 			continue;
 		if (!terms_of_condition(deployment->condition, weigh_by_length, &lengths, &filed))
-			insert_posting(writer, RESIDUAL_TERM, deployment);
+			insert_posting(writer, RESIDUAL_TERM, deployment, true);
 		for (int term = 0; term < filed.count; term++)
 		{
-			insert_posting(writer, filed.terms[term], deployment);
+			insert_posting(writer, filed.terms[term], deployment,
+						   filed.count == 1 || VARSIZE(deployment->condition) <= LONG_CONDITION);
 			known_length(&lengths, filed.terms[term])->length++;
 		}
 	}
