@@ -134,7 +134,10 @@ BEGIN
 	UPDATE twinset.deployment SET priority = priority WHERE false;
 
 	-- the first change that stays; of its transaction the earlier ones do too
-	SELECT least(forget_history.before, clock_timestamp(), (SELECT min(h.at) FROM twinset.history AS h
+	SELECT least(forget_history.before,
+		-- entries are later than the clock where it went back
+		greatest(clock_timestamp(), (SELECT max(l.at) + interval '1 microsecond' FROM twinset.history AS l)),
+		(SELECT min(h.at) FROM twinset.history AS h
 			WHERE h.transaction = k.transaction AND h.at > coalesce((SELECT o.at FROM twinset.history AS o
 				WHERE o.at < k.at AND o.transaction <> k.transaction ORDER BY o.at DESC LIMIT 1), '-infinity')))
 		INTO horizon

@@ -140,7 +140,8 @@ BEGIN
 	SELECT max(h.at) INTO forgotten FROM twinset.history AS h WHERE h.deployment_id = '';
 	IF $2 < forgotten THEN
 		RAISE EXCEPTION 'history before % is forgotten', forgotten USING ERRCODE = '22023';
-	ELSIF $2 > clock_timestamp() THEN
+	-- entries are later than the clock where it went back
+	ELSIF $2 > greatest(clock_timestamp(), (SELECT max(h.at) FROM twinset.history AS h)) THEN
 		RAISE EXCEPTION 'the time % is to come', $2 USING ERRCODE = '22023';
 	ELSIF (twinset.deployment_as_of($1, $2)).revision IS NULL THEN
 		RAISE EXCEPTION 'there was no deployment "%" at %', $1, $2 USING ERRCODE = 'P0002',

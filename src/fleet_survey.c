@@ -140,7 +140,7 @@ twinset_fleet_survey(PG_FUNCTION_ARGS)
 		find_shadowed(&survey, ids);
 	find_missing(&survey);
 
-	row_visit("SELECT t.device_id, t.tags FROM twinset.twin AS t WHERE t.iot_edge AND t.retired_at IS NULL",
+	row_visit("SELECT t.device_id, t.tags FROM twinset.twin AS t WHERE t.iot_edge AND t.retired_at IS NULL", NULL,
 			  visit_device, &survey);
 
 	put_fact(&survey, "fleet", NULL, NULL, NULL, tag_census_devices(survey.census));

@@ -20,6 +20,7 @@
  */
 #include "compat.h"
 
+#include "catalog/pg_type_d.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -101,7 +102,7 @@ twinset_previewed_winners(PG_FUNCTION_ARGS)
 		appendStringInfo(&query, "SELECT t.device_id, t.tags, twinset.matches(t.device_id, t.tags, %s) FROM twinset.twin AS t"
 						 " WHERE " LIVE " AND (twinset.matches(t.device_id, t.tags, %s) OR twinset.matches(t.device_id, t.tags, %s))",
 						 now, now, before);
-	row_visit(query.data, visit_target, &preview);
+	row_visit(query.data, NULL, visit_target, &preview);
 	put_groups(&preview, (ReturnSetInfo *) fcinfo->resultinfo, true);
 	owner_end(&owner);
 	return (Datum) 0;
@@ -121,23 +122,25 @@ twinset_previewed_winners(PG_FUNCTION_ARGS)
 Datum
 twinset_previewed_moves(PG_FUNCTION_ARGS)
 {
-	char	   *patch = JsonbToCString(NULL, &PG_GETARG_JSONB_P(0)->root, 0);
 	Condition  *condition = PG_ARGISNULL(1) ? NULL : PG_GETARG_CONDITION_P(1);
 	Preview		preview;
 	OwnerContext owner;
 	StringInfoData query;
+	ParamListInfo params = makeParamList(1);
 
+	/* no text of the query, which the server prints where this fails */
+	params->params[0] = (ParamExternData) {.value = PG_GETARG_DATUM(0),.pflags = PARAM_FLAG_CONST,.ptype = JSONBOID};
 	InitMaterializedSRF(fcinfo, 0);
 	owner_begin(&owner, settlement_table("settlement"));
 	begin_preview(&preview, NULL);
 	initStringInfo(&query);
 	/* OFFSET 0, so that the tags are merged once; the check is the table's own */
 	appendStringInfo(&query, "SELECT p.device_id, p.tags, p.patched FROM ("
-					 "SELECT t.device_id, t.tags, twinset.merge_patch(t.tags, %s) AS patched FROM twinset.twin AS t"
+					 "SELECT t.device_id, t.tags, twinset.merge_patch(t.tags, $1) AS patched FROM twinset.twin AS t"
 					 " WHERE " LIVE " AND twinset.matches(t.device_id, t.tags, %s) OFFSET 0) AS p"
 					 " WHERE twinset.require_tags(p.device_id, p.patched)",
-					 quote_literal_cstr(patch), condition_literal(condition));
-	row_visit(query.data, visit_patched, &preview);
+					 condition_literal(condition));
+	row_visit(query.data, params, visit_patched, &preview);
 	put_groups(&preview, (ReturnSetInfo *) fcinfo->resultinfo, false);
 	owner_end(&owner);
 	return (Datum) 0;

@@ -50,7 +50,7 @@ end_visit(DestReceiver *self)
 }
 
 void
-row_visit(const char *query, RowVisitor visitor, void *arg)
+row_visit(const char *query, ParamListInfo params, RowVisitor visitor, void *arg)
 {
 	VisitReceiver visit = {
 		.receiver = {visit_row, begin_visit, end_visit, end_visit, DestNone},
@@ -58,7 +58,7 @@ row_visit(const char *query, RowVisitor visitor, void *arg)
 		.arg = arg,
 		.per_row = AllocSetContextCreate(CurrentMemoryContext, "twinset visited row", ALLOCSET_DEFAULT_SIZES),
 	};
-	SPIExecuteOptions options = {.read_only = true,.dest = &visit.receiver};
+	SPIExecuteOptions options = {.params = params,.read_only = true,.dest = &visit.receiver};
 	int			result = SPI_execute_extended(query, &options);
 
 	if (result < 0)

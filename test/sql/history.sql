@@ -166,6 +166,14 @@ SELECT operation, deployment_id, before, after FROM twinset.deployment_history O
 SELECT attempt(format('SELECT twinset.restore_deployment(''a'', %L)', :'evening'));
 SELECT operation FROM twinset.restore_deployment('a', :'half', true);
 SELECT * FROM now_is;
+
+-- where the clock went back, entries are of a time to come
+UPDATE twinset.history SET at = at + interval '1 day' WHERE at = (SELECT max(at) FROM twinset.history);
+UPDATE twinset.deployment SET priority = 77 WHERE deployment_id = 'b';
+SELECT at AS later FROM twinset.deployment_history ORDER BY at DESC LIMIT 1 \gset
+UPDATE twinset.deployment SET priority = 78 WHERE deployment_id = 'b';
+SELECT :'later' > clock_timestamp() AS is_to_come, operation FROM twinset.restore_deployment('b', :'later');
+SELECT * FROM now_is;
 SELECT count(*) = twinset.forget_history('infinity') + 1 AS all_but_what_says_so FROM twinset.deployment_history;
 SELECT count(*) FROM twinset.deployment_history;
 

@@ -135,6 +135,16 @@ INSERT INTO twinset.twin (device_id, tags) VALUES ('full', jsonb_build_object('a
 SELECT * FROM twinset.preview_tags(jsonb_build_object('pad3', repeat('x', 4000)), '*');
 SELECT * FROM twinset.preview_tags('{"a b": 1}', $$deviceId = 'full'$$);
 UPDATE twinset.twin SET tags = tags || '{"a b": 1}' WHERE device_id = 'full';
+-- what it prints, in the server's log too, does not have the patch in it
+DO $$
+DECLARE
+	context text;
+BEGIN
+	PERFORM FROM twinset.preview_tags(jsonb_build_object('pad3', repeat('x', 4000)), '*');
+EXCEPTION WHEN check_violation THEN
+	GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+	RAISE INFO 'the patch is in the context: %', position(repeat('x', 4000) IN context) > 0;
+END $$;
 SELECT * FROM twinset.preview_tags('[]', '*');
 SELECT * FROM twinset.preview_tags(NULL, '*');
 SELECT * FROM twinset.preview_tags('{}', NULL);
