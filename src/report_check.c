@@ -11,6 +11,7 @@
 #include "compat.h"
 
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 #include "utils/snapmgr.h"
@@ -34,21 +35,53 @@ no_problem(void)
 	return problem_of(0, NULL, NULL, NULL);
 }
 
-static bool
-is_too_long(Jsonb *modules, int *length)
+/* The digits of all numbers, counted until there are too many: 1e131071 takes ten bytes in its binary form. */
+static int
+count_digits(Jsonb *modules)
 {
-	/* what is so short in its binary form is not too long as text, however it is escaped */
-	if (VARSIZE(modules) <= MAX_MODULES / 8)
-		return false;
-	*length = strlen(JsonbToCString(NULL, &modules->root, VARSIZE(modules)));
-	return *length > MAX_MODULES;
+	JsonbIterator *iterator = JsonbIteratorInit(&modules->root);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	int			count = 0;
+
+	while (count <= MAX_MODULES && (token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
+	{
+		char	   *digits;
+
+		CHECK_FOR_INTERRUPTS();
+		if ((token != WJB_VALUE && token != WJB_ELEM) || value.type != jbvNumeric)
+			continue;
+		digits = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
+		count += strlen(digits);
+		pfree(digits);
+	}
+	return count;
+}
+
+/* How long the modules are as text, where that is too long; else NULL. */
+static const char *
+too_long(Jsonb *modules)
+{
+	int			digits = count_digits(modules);
+	char	   *text;
+	int			length;
+
+	if (digits > MAX_MODULES)
+		return psprintf("more than %d", MAX_MODULES);
+	/* but for numbers, what is so short in its binary form is not too long as text, however it is escaped */
+	if (VARSIZE(modules) <= MAX_MODULES / 8 && digits <= MAX_MODULES / 8)
+		return NULL;
+	text = JsonbToCString(NULL, &modules->root, VARSIZE(modules));
+	length = strlen(text);
+	pfree(text);
+	return length > MAX_MODULES ? psprintf("%d", length) : NULL;
 }
 
 ReportProblem
 report_check(Report *report)
 {
 	int64		now = settlement_clock();
-	int			length;
+	const char *length = NULL;
 
 	report->reported_at = Min(report->reported_at, GetCurrentTransactionStartTimestamp());
 	if (report->modules != NULL && !JB_ROOT_IS_OBJECT(report->modules))
@@ -60,9 +93,11 @@ report_check(Report *report)
 						  psprintf("They are of type %s.", JsonbTypeName(&value)),
 						  "Give module -> its state: {\"sensor\": {\"state\": \"running\"}}.");
 	}
-	if (report->modules != NULL && is_too_long(report->modules, &length))
+	if (report->modules != NULL)
+		length = too_long(report->modules);
+	if (length != NULL)
 		return problem_of(ERRCODE_PROGRAM_LIMIT_EXCEEDED, "modules are too long",
-						  psprintf("They have %d bytes as text, at most %d are allowed.", length, MAX_MODULES),
+						  psprintf("They have %s bytes as text, at most %d are allowed.", length, MAX_MODULES),
 						  "Report what changes: each module's state, not its settings.");
 	if (report->description != NULL && VARSIZE_ANY_EXHDR(report->description) > MAX_DESCRIPTION)
 		return problem_of(ERRCODE_PROGRAM_LIMIT_EXCEEDED, "description is too long",

@@ -95,6 +95,12 @@ SELECT count(*) FROM report_statuses((SELECT jsonb_agg(1) FROM generate_series(1
 SELECT report_status('gw-01', 1, 200, repeat('ü', 2049));
 SELECT report_status('gw-01', 1, 200, modules => jsonb_build_object('m', repeat('x', 32760)));
 SELECT sqlstate, message FROM report_statuses(jsonb_build_array(jsonb_build_object('device_id', 'gw-01', 'revision', 1, 'code', 200, 'description', repeat('x', 4097))));
+-- a short number can be a long text; one entry of them does not fail the others
+SELECT report_status('gw-01', 1, 200, modules => '{"m": 1e32768}');
+SELECT entry, status, sqlstate, message FROM report_statuses((
+	SELECT jsonb_build_array('{"device_id": "gw-08", "revision": 1, "code": 200}'::jsonb,
+		jsonb_build_object('device_id', 'gw-01', 'revision', 1, 'code', 200, 'modules', jsonb_object_agg(n, 1e131071)))
+	FROM generate_series(1, 10000) AS n));
 BEGIN;
 SELECT report_status('gw-01', 1, 200, repeat('ü', 2048), modules => jsonb_build_object('m', repeat('x', 32759)));
 ROLLBACK;
