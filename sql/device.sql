@@ -152,14 +152,25 @@ COMMENT ON COLUMN twinset.module_status.failed IS 'likewise, that it is in any o
 COMMENT ON COLUMN twinset.module_status.missing IS 'likewise, which speaks of modules and not of this one';
 COMMENT ON COLUMN twinset.module_status.unknown IS 'devices that have not reported on its revision, or nothing of modules';
 
+CREATE FUNCTION twinset.require_interval(silent_for interval) RETURNS interval
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+	IF silent_for IS NULL THEN
+		RAISE EXCEPTION 'null value not allowed' USING ERRCODE = '22004', DETAIL = 'silent_devices() needs an interval.';
+	END IF;
+	RETURN silent_for;
+END $$;
+
+COMMENT ON FUNCTION twinset.require_interval(interval) IS 'internal: the argument of silent_devices(), or its error';
+
 -- Healthy does not age: what a device reported last stays its status, however long ago that was.
--- Cost: each device and its report read.
+-- Raises 22004 for a NULL. Cost: each device and its report read.
 CREATE FUNCTION twinset.silent_devices(silent_for interval)
 RETURNS TABLE (device_id text, deployment_id text, status text, reported_at timestamptz)
 LANGUAGE sql STABLE ROWS 1000
 BEGIN ATOMIC
 	SELECT s.device_id, s.deployment_id, s.status, s.reported_at FROM twinset.device_status AS s
-	WHERE coalesce(s.reported_at, s.assigned_at) < pg_catalog.now() - silent_for;
+	WHERE coalesce(s.reported_at, s.assigned_at) < pg_catalog.now() - twinset.require_interval(silent_for);
 END;
 
 COMMENT ON FUNCTION twinset.silent_devices(interval) IS

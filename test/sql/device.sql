@@ -143,6 +143,10 @@ DELETE FROM report WHERE device_id IN ('gw-04', 'gw-05');
 SELECT report_status(device_id, revision, 200, reported_at => now() - CASE device_id WHEN 'gw-04' THEN interval '2 h' ELSE interval '2 days' END)
 FROM device_status WHERE device_id IN ('gw-04', 'gw-05') ORDER BY device_id;
 SELECT device_id, deployment_id, status FROM silent_devices('1 hour') ORDER BY device_id;
+SELECT count(*) FROM silent_devices(NULL);
+PREPARE silent AS SELECT count(*) FROM silent_devices($1);
+EXECUTE silent(NULL);
+DEALLOCATE silent;
 
 -- the fleet in one row, in the midst of a transaction too, settled or not
 SELECT * FROM fleet_overview;
