@@ -1,8 +1,9 @@
 -- What a change of a manifest does.
 
 -- A manifest's values by module and place.  What differs is what devices get: no row means that they
--- get the same.  Values below registryCredentials, env and createOptions are secret: "secret" stands
--- for them, and that there is a row says that they differ.
+-- get the same.  Values below registryCredentials, env and createOptions (and what begins so: its pieces,
+-- one with a wrong number too) are secret: "secret" stands for them, and that there is a row says that
+-- they differ.
 -- Cost: both manifests parsed, each of their values visited.
 CREATE FUNCTION twinset.manifest_difference(old twinset.manifest, new twinset.manifest)
 RETURNS TABLE (module text, field text, old jsonb, new jsonb)
@@ -32,8 +33,7 @@ BEGIN ATOMIC
 		FROM node AS n CROSS JOIN LATERAL (
 			SELECT CASE n.field WHEN '' THEN '' ELSE '.' END ||
 					CASE WHEN o.key ~ '^[A-Za-z_][A-Za-z0-9_]*$' THEN o.key ELSE pg_catalog.to_json(o.key)::text END,
-				o.value, o.key ~ '^(registryCredentials|env|createOptions([0-9][0-9])?)$',
-				o.key ~ '^createOptions([0-9][0-9])?$'
+				o.value, o.key ~ '^(registryCredentials$|env$|createOptions)', o.key ~ '^createOptions'
 			FROM pg_catalog.jsonb_each(CASE pg_catalog.jsonb_typeof(n.value) WHEN 'object' THEN n.value ELSE '{}' END) AS o
 			UNION ALL
 			SELECT '[' || (a.place - 1) || ']', a.value, false, false

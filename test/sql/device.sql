@@ -25,6 +25,8 @@ $$;
 SELECT * FROM manifest_difference(pg_temp.manifest('sensor:1', 'xyzzy'), pg_temp.manifest('sensor:2', 'xyzzy'));
 SELECT * FROM manifest_difference(pg_temp.manifest('sensor:1', 'xyzzy'), pg_temp.manifest('sensor:1', 'plugh'));
 SELECT * FROM manifest_difference(pg_temp.manifest('sensor:1', 'xyzzy'), pg_temp.manifest('sensor:1', 'xyzzy', '{"createOptions": {"Env": []}}'));
+-- a piece of createOptions with a number that is ignored is one all the same
+SELECT * FROM manifest_difference(pg_temp.manifest('sensor:1', 'xyzzy'), pg_temp.manifest('sensor:1', 'xyzzy', '{"createOptions1": "plugh"}'));
 -- a module comes, another goes
 SELECT module, count(*), count(old) AS old, count(new) AS new
 FROM manifest_difference(pg_temp.manifest('sensor:1', 'xyzzy'), replace(pg_temp.manifest('sensor:1', 'xyzzy'), '"sensor"', '"Sensor"'))
