@@ -25,8 +25,9 @@ BEGIN ATOMIC
 			#- '{systemModules,edgeAgent}' #- '{systemModules,edgeHub}', false, false
 		FROM agent AS a
 		UNION ALL
-		SELECT c.is_new, t.key, CASE t.key WHEN '$edgeHub' THEN '' ELSE 'properties.desired' END,
-			t.value->'properties.desired', false, false
+		-- a twin may be empty
+		SELECT c.is_new, t.key, CASE WHEN t.key <> '$edgeHub' AND t.value ? 'properties.desired' THEN 'properties.desired' ELSE '' END,
+			coalesce(t.value->'properties.desired', t.value), false, false
 		FROM content AS c CROSS JOIN LATERAL pg_catalog.jsonb_each(c.value) AS t WHERE t.key <> '$edgeAgent'
 		UNION ALL
 		SELECT n.is_new, n.module, n.field || e.step, e.value, n.secret OR e.secret, e.whole

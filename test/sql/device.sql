@@ -41,6 +41,9 @@ WITH m AS (
 	SELECT jsonb_set(pg_temp.manifest('sensor:1', 'xyzzy')::jsonb, '{modulesContent,$edgeAgent,properties.desired}',
 		(pg_temp.manifest('sensor:1', 'xyzzy')::jsonb #> '{modulesContent,$edgeAgent,properties.desired}') || p)::text AS content
 	FROM unnest('{"{}", "{\"modules\": {}}", "{\"modules\": null}", "{\"extra\": {}}", "{\"extra\": []}", "{\"extra\": null}", "{\"extra\": [1, {\"a-b\": 2}]}", "{\"extra\": [1, {\"a-b\": 2.0}]}", "{\"extra\": \"1\"}", "{\"extra\": 1}", "{\"extra\": {\"env\": 1}}", "{\"extra\": {\"env\": 2}}"}'::jsonb[]) AS p
+	UNION ALL
+	SELECT jsonb_set(pg_temp.manifest('sensor:1', 'xyzzy')::jsonb, '{modulesContent,twin}', p)::text
+	FROM unnest('{"{}", "{\"properties.desired\": null}", "{\"properties.desired\": {}}", "{\"properties.desired\": {\"env\": 1}}"}'::jsonb[]) AS p
 )
 SELECT count(*) AS pairs, count(*) FILTER (WHERE (a.content::manifest = b.content::manifest)
 	<> NOT EXISTS (SELECT FROM manifest_difference(a.content, b.content))) AS wrong
