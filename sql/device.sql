@@ -22,7 +22,8 @@ CREATE TABLE twinset.asking (
 COMMENT ON TABLE twinset.asking IS 'internal: how often a device was asked to run a revision, by take_pending()';
 
 -- As device_status, but each table looked up by key (OFFSET 0 keeps it so): a page costs its devices,
--- wherever it begins.
+-- wherever it begins. The planner would take health() = 'unknown', which is this, for rare, and read the
+-- whole fleet for a page.
 CREATE VIEW twinset.pending_device AS
 SELECT t.device_id, d.deployment_id, d.revision, r.revision AS reported_revision,
 	greatest(twinset.current_assigned_at(t.device_id, a.assigned_at), twinset.revision_time(d.revision)) AS pending_since,
@@ -31,11 +32,11 @@ FROM twinset.twin AS t
 LEFT JOIN LATERAL (SELECT a.deployment_id, a.assigned_at FROM twinset.assignment AS a
 	WHERE a.device_id = t.device_id OFFSET 0) AS a ON true
 JOIN twinset.deployment AS d ON d.deployment_id = twinset.current_winner(t.device_id, a.deployment_id)
-LEFT JOIN LATERAL (SELECT r.revision, r.code FROM twinset.report AS r
+LEFT JOIN LATERAL (SELECT r.revision FROM twinset.report AS r
 	WHERE r.device_id = t.device_id OFFSET 0) AS r ON true
 LEFT JOIN LATERAL (SELECT k.asked, k.asked_at FROM twinset.asking AS k
 	WHERE k.device_id = t.device_id AND k.revision = d.revision OFFSET 0) AS k ON true
-WHERE t.iot_edge AND t.retired_at IS NULL AND twinset.health(d.revision, r.revision, r.code) = 'unknown';
+WHERE t.iot_edge AND t.retired_at IS NULL AND r.revision IS DISTINCT FROM d.revision;
 
 COMMENT ON VIEW twinset.pending_device IS 'one row a device that has not reported on what it should run; by pages: WHERE device_id > the last one''s ORDER BY device_id LIMIT n';
 COMMENT ON COLUMN twinset.pending_device.device_id IS 'the device';

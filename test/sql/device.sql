@@ -130,6 +130,23 @@ SELECT device_id, asked FROM take_pending(2);
 SELECT device_id, asked FROM take_pending(again => '0', after => 'gw-03');
 SELECT device_id, asked FROM take_pending();
 SELECT device_id, asked, asked_at <= now() AS asked_at FROM pending_device ORDER BY device_id;
+-- a page is read by the key, and costs no look at the whole fleet
+CREATE FUNCTION pg_temp.page_plan() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+	plan text := '';
+BEGIN
+	FOR line IN EXPLAIN (COSTS OFF) SELECT * FROM twinset.pending_device WHERE device_id > 'page-1' ORDER BY device_id LIMIT 100 LOOP
+		plan := plan || line;
+	END LOOP;
+	RETURN CASE WHEN plan ~ 'Sort' THEN 'sorted, ' ELSE '' END || CASE WHEN plan ~ 'Index Scan using twin_pkey' THEN 'by key' ELSE plan END;
+END $$;
+BEGIN;
+INSERT INTO twin (device_id, tags) SELECT 'page-' || n, '{"site": "a"}' FROM generate_series(1, 20000) AS n;
+ANALYZE twin;
+SELECT pg_temp.page_plan();
+ROLLBACK;
+ANALYZE twin;
 -- a device that reports is not pending; one that is deleted is as new
 SELECT report_status('gw-01', revision, 200) FROM deployment;
 DELETE FROM twin WHERE device_id = 'gw-02';
