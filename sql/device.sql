@@ -48,14 +48,21 @@ COMMENT ON COLUMN twinset.pending_device.asked IS 'how often take_pending() has 
 COMMENT ON COLUMN twinset.pending_device.asked_at IS 'when it last did';
 
 -- Several gateways that take devices at once get different ones: who comes second to a device waits
--- for the other's transaction, and then leaves it out.
+-- for the other's transaction, and then leaves it out and looks further. So fewer than were asked for
+-- says that there are no more.
 -- Cost: devices are looked at in the order of their ids until enough are pending; a row written for each.
 CREATE FUNCTION twinset.take_pending(devices integer DEFAULT 100, after text DEFAULT '', again interval DEFAULT '5 minutes')
 RETURNS TABLE (device_id text, deployment_id text, revision bigint, asked bigint)
 LANGUAGE plpgsql VOLATILE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
--- in the order of the key, until there are enough
-SET enable_seqscan = off SET enable_sort = off SET enable_hashjoin = off AS $$
+-- in the order of the key, until there are enough; what is off has a cost that would have it compiled
+SET enable_seqscan = off SET enable_sort = off SET enable_hashjoin = off SET jit = off AS $$
 #variable_conflict use_column
+DECLARE
+	behind text := after;
+	missing integer := devices;
+	looked_at integer;
+	taken integer := 0;
+	device record;
 BEGIN
 	IF devices IS NULL OR after IS NULL OR again IS NULL THEN
 		RAISE EXCEPTION 'null value not allowed' USING ERRCODE = '22004',
@@ -63,19 +70,38 @@ BEGIN
 	ELSIF devices < 0 THEN
 		RAISE EXCEPTION 'devices must not be negative' USING ERRCODE = '22023', DETAIL = format('It is %s.', devices);
 	END IF;
-	RETURN QUERY
-	WITH taken AS (
-		INSERT INTO twinset.asking AS a (device_id, revision, asked, asked_at)
-		SELECT p.device_id, p.revision, 1, now() FROM twinset.pending_device AS p
-		WHERE p.device_id > after AND (p.asked_at IS NULL OR p.asked_at <= now() - again)
-		ORDER BY p.device_id LIMIT devices
-		ON CONFLICT ON CONSTRAINT asking_pkey DO UPDATE SET revision = excluded.revision,
-			asked = CASE WHEN a.revision = excluded.revision THEN a.asked + 1 ELSE 1 END, asked_at = excluded.asked_at
-		WHERE a.revision <> excluded.revision OR a.asked_at <= excluded.asked_at - again
-		RETURNING a.device_id, a.revision, a.asked
-	)
-	SELECT t.device_id, d.deployment_id, d.revision, t.asked
-	FROM taken AS t JOIN twinset.deployment AS d ON d.revision = t.revision ORDER BY t.device_id;
+	LOOP
+		looked_at := 0;
+		FOR device IN
+			WITH page AS MATERIALIZED (
+				SELECT p.device_id, p.deployment_id, p.revision FROM twinset.pending_device AS p
+				WHERE p.device_id > behind AND (p.asked_at IS NULL OR p.asked_at <= now() - again)
+				ORDER BY p.device_id LIMIT missing
+			), mine AS (
+				INSERT INTO twinset.asking AS a (device_id, revision, asked, asked_at)
+				SELECT g.device_id, g.revision, 1, now() FROM page AS g ORDER BY g.device_id
+				ON CONFLICT ON CONSTRAINT asking_pkey DO UPDATE SET revision = excluded.revision,
+					asked = CASE WHEN a.revision = excluded.revision THEN a.asked + 1 ELSE 1 END, asked_at = excluded.asked_at
+				WHERE a.revision <> excluded.revision OR a.asked_at <= excluded.asked_at - again
+				RETURNING a.device_id, a.asked
+			)
+			SELECT g.device_id, g.deployment_id, g.revision, t.asked
+			FROM page AS g LEFT JOIN mine AS t ON t.device_id = g.device_id ORDER BY g.device_id
+		LOOP
+			looked_at := looked_at + 1;
+			behind := device.device_id;
+			CONTINUE WHEN device.asked IS NULL;
+			device_id := device.device_id;
+			deployment_id := device.deployment_id;
+			revision := device.revision;
+			asked := device.asked;
+			taken := taken + 1;
+			RETURN NEXT;
+		END LOOP;
+		-- what others took meanwhile is made up for by what comes behind
+		EXIT WHEN looked_at < missing OR taken = devices;
+		missing := devices - taken;
+	END LOOP;
 END $$;
 
 COMMENT ON FUNCTION twinset.take_pending(integer, text, interval) IS
