@@ -3,7 +3,8 @@
 -- A manifest's values by module and place.  What differs is what devices get: no row means that they
 -- get the same.  Values below registryCredentials, env and createOptions (and what begins so: its pieces,
 -- one with a wrong number too) are secret: "secret" stands for them, and that there is a row says that
--- they differ.
+-- they differ.  Of the first two the names are told, as in redacted(), and no key below: a value may be
+-- an object.
 -- Cost: both manifests parsed, each of their values visited.
 CREATE FUNCTION twinset.manifest_difference(old twinset.manifest, new twinset.manifest)
 RETURNS TABLE (module text, field text, old jsonb, new jsonb)
@@ -34,10 +35,10 @@ BEGIN ATOMIC
 		FROM node AS n CROSS JOIN LATERAL (
 			SELECT CASE n.field WHEN '' THEN '' ELSE '.' END ||
 					CASE WHEN o.key ~ '^[A-Za-z_][A-Za-z0-9_]*$' THEN o.key ELSE pg_catalog.to_json(o.key)::text END,
-				o.value, o.key ~ '^(registryCredentials$|env$|createOptions)', o.key ~ '^createOptions'
+				o.value, o.key ~ '^(registryCredentials$|env$|createOptions)', n.secret OR o.key ~ '^createOptions'
 			FROM pg_catalog.jsonb_each(CASE pg_catalog.jsonb_typeof(n.value) WHEN 'object' THEN n.value ELSE '{}' END) AS o
 			UNION ALL
-			SELECT '[' || (a.place - 1) || ']', a.value, false, false
+			SELECT '[' || (a.place - 1) || ']', a.value, false, n.secret
 			FROM pg_catalog.jsonb_array_elements(CASE pg_catalog.jsonb_typeof(n.value) WHEN 'array' THEN n.value ELSE '[]' END)
 				WITH ORDINALITY AS a (value, place)
 		) AS e (step, value, secret, whole)

@@ -25,6 +25,9 @@ $$;
 SELECT * FROM manifest_difference(pg_temp.manifest('sensor:1', 'xyzzy'), pg_temp.manifest('sensor:2', 'xyzzy'));
 SELECT * FROM manifest_difference(pg_temp.manifest('sensor:1', 'xyzzy'), pg_temp.manifest('sensor:1', 'plugh'));
 SELECT * FROM manifest_difference(pg_temp.manifest('sensor:1', 'xyzzy'), pg_temp.manifest('sensor:1', 'xyzzy', '{"createOptions": {"Env": []}}'));
+-- of env and registryCredentials the names are told, and no key below: a value may be an object
+SELECT * FROM manifest_difference(pg_temp.manifest('sensor:1', 'xyzzy'),
+	replace(replace(pg_temp.manifest('sensor:1', 'xyzzy'), '"TOKEN": {', '"TOKEN": {"more": {"xyzzy": 1}, '), '"acr": {', '"acr": {"more": {"xyzzy": 1}, '));
 -- a piece of createOptions with a number that is ignored is one all the same
 SELECT * FROM manifest_difference(pg_temp.manifest('sensor:1', 'xyzzy'), pg_temp.manifest('sensor:1', 'xyzzy', '{"createOptions1": "plugh"}'));
 -- a module comes, another goes
