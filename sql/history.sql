@@ -86,14 +86,17 @@ RETURN CASE WHEN image IS NULL OR other IS NULL THEN image
 COMMENT ON FUNCTION twinset.unlike(jsonb, jsonb) IS
 	'internal: what of an object another has otherwise; all of it where there is no other';
 
--- Cost: by deployment_id, at or transaction an index scan; a content is parsed only where before or after is asked for.
+-- Cost: by deployment_id, at or transaction an index scan; a content is parsed only where before, after or difference is asked for.
 CREATE VIEW twinset.deployment_history AS
 SELECT h.at, h.transaction, h.role, h.login, h.actor, h.reason, h.operation,
 	h.deployment_id, coalesce(h.after_revision, h.before_revision) AS revision,
 	twinset.unlike(i.before, i.after) || CASE WHEN h.before_content IS NULL THEN '{}'
 		ELSE pg_catalog.jsonb_build_object('content', twinset.redacted(h.before_content)) END AS before,
 	twinset.unlike(i.after, i.before) || CASE WHEN h.after_content IS NULL THEN '{}'
-		ELSE pg_catalog.jsonb_build_object('content', twinset.redacted(h.after_content)) END AS after
+		ELSE pg_catalog.jsonb_build_object('content', twinset.redacted(h.after_content)) END AS after,
+	CASE WHEN h.before_content IS NOT NULL AND h.after_content IS NOT NULL THEN (
+		SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(m)) FROM twinset.manifest_difference(h.before_content, h.after_content) AS m)
+		END AS difference
 FROM twinset.history AS h CROSS JOIN LATERAL (SELECT
 	CASE WHEN h.before_revision IS NOT NULL THEN pg_catalog.jsonb_build_object(
 		'target_condition', h.before_condition::text, 'priority', h.before_priority, 'labels', h.before_labels,
@@ -117,6 +120,8 @@ COMMENT ON COLUMN twinset.deployment_history.revision IS 'its revision after the
 COMMENT ON COLUMN twinset.deployment_history.before IS
 	'what it was, by column: only what has changed; null where there was no deployment. Secrets of a content are ***';
 COMMENT ON COLUMN twinset.deployment_history.after IS 'what it is since then, likewise; null where there is none any more';
+COMMENT ON COLUMN twinset.deployment_history.difference IS
+	'what manifest_difference() says of a changed content: an array of module, field, old, new; a secret that has changed is there too. Null where devices get the same, or nothing any more';
 
 -- Forgets what was before this time, but for the part of a transaction that goes on behind it, and leaves
 -- one row that says so, and who did it. Returns how many changes are forgotten. 22004 for a NULL.

@@ -76,6 +76,21 @@ SELECT deployment_id, operation FROM twinset.undo_transaction(:'transaction'::xi
 RESET ROLE;
 SELECT role, login = session_user AS my_login, operation, deployment_id FROM twinset.deployment_history ORDER BY at DESC, deployment_id LIMIT 2;
 
+-- that a secret has changed is told, and which, though not what it is
+BEGIN;
+UPDATE twinset.deployment SET content = replace(replace(content::text, 'hunter2', 'hunter3'), 'sensor:1', 'sensor:2') WHERE deployment_id = 'd';
+SELECT jsonb_array_elements(difference) AS difference FROM (SELECT difference FROM twinset.deployment_history ORDER BY at DESC LIMIT 1) AS h;
+UPDATE twinset.deployment SET content = replace(content::text, 'hunter3', 'hunter4') WHERE deployment_id = 'd';
+SELECT before - 'revision' = after - 'revision' AS same, jsonb_array_length(difference) FROM twinset.deployment_history ORDER BY at DESC LIMIT 1;
+-- devices get the same; another column; a deletion
+UPDATE twinset.deployment SET content = content::text || ' ' WHERE deployment_id = 'd';
+SELECT operation, before ? 'content' AS content, difference FROM twinset.deployment_history ORDER BY at DESC LIMIT 1;
+UPDATE twinset.deployment SET priority = priority + 1 WHERE deployment_id = 'd';
+SELECT operation, difference FROM twinset.deployment_history ORDER BY at DESC LIMIT 1;
+DELETE FROM twinset.deployment WHERE deployment_id = 'd';
+SELECT operation, difference FROM twinset.deployment_history ORDER BY at DESC LIMIT 1;
+ROLLBACK;
+
 -- a secret is in no row of the view
 SELECT count(*) FROM twinset.deployment_history AS h WHERE h::text LIKE '%hunter2%' OR h::text LIKE '%correct-horse%';
 -- where it is: in the table that is granted to nobody
