@@ -164,6 +164,30 @@ sub overview
 	return ({ what => 'log empty', this => $empty{this} }, { what => "$fleet->{log} devices in the log", this => $log{this} });
 }
 
+# what a deployment of the highest priority would do, and a count of the same devices
+sub preview
+{
+	my ($fleet, $at) = @_;
+	my $session = $fleet->session($at);
+	my @figures;
+	foreach my $condition (q(tags.operator = 'op-26'), q(tags.country = 'IT'), q(tags.environment = 'prod'))
+	{
+		my $quoted = quoted($condition);
+		my $same = "FROM twinset.twin AS t WHERE t.iot_edge AND t.retired_at IS NULL AND twinset.matches(t.device_id, t.tags, $quoted)";
+		my ($count) = $session->query("SELECT count(*) $same");
+		my ($target) = $session->query("SELECT target FROM twinset.preview($quoted, 1000)");
+		die "$target devices were previewed, and there are $count\n" if $target != $count;
+		my %figures = pairs($fleet->{rounds},
+			bare => query($session, "SELECT count(*) $same"),
+			rival => query($session, "SELECT d.deployment_id, count(*) FROM twinset.device_status AS d
+				WHERE twinset.matches(d.device_id, d.tags, $quoted) GROUP BY d.deployment_id"),
+			this => query($session, "SELECT * FROM twinset.preview($quoted, 1000)"));
+		push @figures, { what => "$count devices", %figures,
+			note => 'under bare: count(*) of the same devices; under rival: counted by device_status for each winner' };
+	}
+	return @figures;
+}
+
 # device_status of all
 sub whole_fleet
 {
@@ -186,5 +210,6 @@ sub whole_fleet
 	(map { { name => $_, at => 'many', goals => [ '<= 0.5 ms', '<= 0.5 ms', '<= 3 ms', '<= 3 ms' ], how => one_device($one{$_}) } } sort keys %one),
 	{ name => 'a poll that changes nothing', at => 'many', goals => ['<= 1.3 ×'], how => \&poll },
 	{ name => 'fleet_overview', at => 'many', goals => [ '<= 5 ms', '<= 20 ms' ], how => \&overview },
+	{ name => 'preview()', at => 'many', goals => [ ('<= 1.5 ×') x 3 ], how => \&preview },
 	{ name => 'device_status of the whole fleet', at => 'many', goals => ['<= 1.5 ×'], how => \&whole_fleet },
 ];
