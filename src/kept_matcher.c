@@ -54,7 +54,7 @@ typedef struct Kept
 {
 	Matcher    *matcher;		/* below CacheMemoryContext; NULL: none */
 	int64		version;		/* of the settlement's row that it is right for; 0: it has been patched */
-	Oid			settlement;		/* the table that has the row */
+	Oid			settlement;		/* the table that has the row; InvalidOid: the matcher is of no use */
 	MemoryContext context;		/* of what follows */
 	List	   *patches;		/* DeploymentVersion: the base, then what was patched */
 } Kept;
@@ -162,9 +162,11 @@ bring_to(int64 version)
 		return false;
 
 	deployments = deployments_read(ids, &count);
-	kept.version = 0;
+	/* a failure between the two leaves a matcher that nothing tells of: it is compiled anew */
+	kept.settlement = InvalidOid;
 	patch(ids, deployments, count);
 	remember(list_concat(patches, newer));
+	kept.settlement = settlement_table("settlement");
 	kept.version = version;
 	return true;
 }
@@ -180,9 +182,9 @@ compile(int64 version)
 	if (kept.matcher != NULL)
 		matcher_free(kept.matcher);
 	kept.matcher = matcher;
-	kept.version = 0;
-	kept.settlement = settlement_table("settlement");
+	kept.settlement = InvalidOid;
 	remember(list_make1(&base));
+	kept.settlement = settlement_table("settlement");
 	kept.version = version;
 }
 
