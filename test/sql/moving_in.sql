@@ -23,4 +23,15 @@ SELECT count(*) AS new_revisions FROM revision JOIN twinset.deployment AS d USIN
 WHERE d.revision <> revision.revision;
 SELECT count(*) AS retired FROM twinset.twin WHERE retired_at IS NOT NULL;
 SELECT * FROM twinset.verify();
+
+-- odd exports: line ends of Windows, a twin with next to nothing, priorities that can't be one more
+TRUNCATE twinset.twin, twinset.deployment;
+SET client_min_messages = warning;
+DROP TABLE twins_file, deployments_file, refused CASCADE;
+RESET client_min_messages;
+\! mkdir -p odd && printf '[\r\n  {"deviceId": "a", "capabilities": {"iotEdge": true}},\r\n  {"deviceId": "b"}\r\n]\r\n' > odd/twins.json
+\! perl -MJSON::PP -e 'local $/; open $in, "<", "deployments.json"; $d = decode_json(<$in>); $e = $d->[0]; %o = (largest => 2147483646, "too-large" => 2147483647, null => undef); print encode_json([map { { %$e, id => $_, systemMetrics => { results => { targetedCount => 1, appliedCount => 1 } }, targetCondition => "*", priority => $o{$_} } } sort keys %o])' > odd/deployments.json
+\cd odd
+\i ../statements
+SELECT * FROM twinset.verify();
 TRUNCATE twinset.twin, twinset.deployment;
