@@ -221,7 +221,9 @@ read_entries(Jsonb *reports, int *count)
 
 /*
  * Store each device's latest report.  The entries are sorted; those that are
- * left for a statement are given back.
+ * left for a statement are given back: from the first that needs one on, all,
+ * so that rows are locked in the order of the devices, and of two who report
+ * the same ones none waits for the other in a circle.
  */
 static int
 store_latest(Entry **sorted, int count, Entry **left)
@@ -241,7 +243,7 @@ store_latest(Entry **sorted, int count, Entry **left)
 		winner = device_winner(winners, PointerGetDatum(entry->report.device_id), false, NULL);
 		if (!winner.exists)
 			entry->problem = report_without_device(&entry->report);
-		else if (report_store(writer, &entry->report) == REPORT_NOT_STORED)
+		else if (left_count > 0 || report_store(writer, &entry->report) == REPORT_NOT_STORED)
 			left[left_count++] = entry;
 		else
 			entry->status = status_of(&winner, &entry->report);
