@@ -15,7 +15,8 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 # The order matters: a part uses only what stands in parts before it.
 SQL_PARTS = $(addprefix sql/, \
 	encoding.sql condition.sql manifest.sql manifest_difference.sql rules.sql tables.sql settled.sql \
-	triggers.sql history.sql winners.sql views.sql functions.sql preview.sql explain.sql advice.sql device.sql verify.sql reconciliation.sql undo.sql parts.sql)
+	triggers.sql history.sql winners.sql views.sql functions.sql preview.sql explain.sql advice.sql \
+	device.sql verify.sql reconciliation.sql undo.sql parts.sql)
 
 DATA_built = twinset--$(EXTVERSION).sql
 # those of earlier versions and the ways from them to this one

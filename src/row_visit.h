@@ -19,7 +19,8 @@ typedef void (*RowVisitor) (void *arg, TupleTableSlot *row);
  * row_visit: run a query that only reads, with these parameters (NULL: none)
  * and the active snapshot, and hand each row to the visitor, in a memory
  * context that is reset with each.  Between owner_begin() and owner_end(); a
- * visitor that needs SPI begins its own.  Nothing is copied or kept: a row costs what the executor makes of it.
+ * visitor that needs SPI begins its own.  Nothing is copied or kept: a row
+ * costs what the executor makes of it.
  */
 extern void row_visit(const char *query, ParamListInfo params, RowVisitor visitor, void *arg);
 
