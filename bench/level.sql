@@ -35,4 +35,10 @@ FROM (SELECT * FROM twinset.twin WHERE tags->>'environment' IN ('prod', 'stage')
 SELECT * FROM twinset.reconcile();
 VACUUM FULL rival.twin;
 VACUUM ANALYZE;
+
+-- A copied database is on disk alone, and what was done here has read more of one peer's than of
+-- another's: all of it is read now, so that no peer pays for being the first to touch a page.
+CREATE EXTENSION IF NOT EXISTS pg_prewarm;
+SELECT sum(pg_prewarm(oid)) AS pages FROM pg_class
+WHERE relnamespace IN ('bare'::regnamespace, 'rival'::regnamespace, 'twinset'::regnamespace) AND relkind IN ('r', 'i', 't');
 CHECKPOINT;
