@@ -193,6 +193,9 @@ find_row(Relation table, TupleTableSlot *slot)
 		TableScanDesc scan = table_beginscan(table, GetActiveSnapshot(), 0, NULL);
 
 		found = table_scan_getnextslot(scan, ForwardScanDirection, slot);
+		/* the row's header is the scan's, and goes with it */
+		if (found)
+			ExecMaterializeSlot(slot);
 		table_endscan(scan);
 	}
 	return found;

@@ -190,6 +190,16 @@ SELECT * FROM reconcile();
 SELECT pg_temp.counts();
 -- within a statement there is no reconciling
 WITH a AS (UPDATE twin SET tags = '{}' RETURNING (reconcile()).repaired) SELECT * FROM a;
+-- the row of settlement has left its table's first page, as all its versions are in this transaction
+BEGIN;
+DO $$ BEGIN
+ FOR i IN 1..300 LOOP
+	UPDATE deployment SET priority = 10 + i WHERE deployment_id = 'prod';
+ END LOOP;
+END $$;
+SELECT (ctid::text::point)[0] > 0 AS moved FROM settlement;
+SELECT pg_temp.counts();
+ROLLBACK;
 -- TRUNCATE
 BEGIN;
 TRUNCATE twin;
