@@ -101,7 +101,9 @@ SELECT s.deployment_id, 'left out by NOT', format(
 	f.devices, m.paths, m.instead)
 FROM survey AS f JOIN missed AS m ON m.deployment_id = f.deployment_id
 JOIN status AS s ON s.deployment_id = f.deployment_id
-WHERE f.fact = 'left out' AND NOT EXISTS (SELECT FROM unknown_tag AS u WHERE u.deployment_id = f.deployment_id);
+-- where a NOT is about a tag that no device has, that alone leaves devices out
+WHERE f.fact = 'left out' AND NOT EXISTS (
+	SELECT FROM term AS t JOIN unknown AS u ON u.path = t.path WHERE t.deployment_id = f.deployment_id AND t.misses);
 
 COMMENT ON VIEW twinset.deployment_advice IS
 	'what is silently dead or likely to be a mistake: one row for a deployment and a kind of mistake. Reading it costs one pass over the fleet';

@@ -98,4 +98,12 @@ UPDATE twinset.twin SET tags = '{"a": 1}' WHERE device_id = 'd1';
 SET TRANSACTION READ ONLY;
 SELECT message FROM twinset.deployment_advice WHERE deployment_id = 'first';
 ROLLBACK;
+-- an unknown tag that no NOT is about does not hide what a NOT leaves out; one that it is about stands for it
+BEGIN;
+TRUNCATE twinset.twin, twinset.deployment;
+INSERT INTO twinset.twin (device_id, tags) VALUES ('d1', '{"a": 1}'), ('d2', '{"c": 1}'), ('d3', '{"a": 2, "c": 2}');
+INSERT INTO twinset.deployment (deployment_id, content, target_condition, priority) VALUES
+	('asked', :'base', 'NOT (tags.a = 1 OR IS_DEFINED(tags.z))', 1), ('missed', :'base', 'NOT (tags.c = 1 OR tags.z = 1)', 2);
+SELECT * FROM twinset.deployment_advice ORDER BY deployment_id, kind, message;
+ROLLBACK;
 TRUNCATE twinset.twin, twinset.deployment;
