@@ -41,6 +41,14 @@ CREATE TABLE twinset.history (
 ALTER TABLE twinset.history ALTER COLUMN before_content SET STATISTICS 0,
 	ALTER COLUMN after_content SET STATISTICS 0;
 
+-- An entry with two contents is so long that it is compressed, and with lz4 in a tenth of the time.
+DO $$ BEGIN
+	ALTER TABLE twinset.history ALTER COLUMN before_content SET COMPRESSION lz4,
+		ALTER COLUMN after_content SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN
+	NULL;	-- a server that was built without it
+END $$;
+
 CREATE INDEX history_at ON twinset.history (at);
 CREATE INDEX history_transaction ON twinset.history (transaction);
 
