@@ -47,6 +47,7 @@ typedef struct Known
 	char		deployment_id[DEPLOYMENT_ID_SIZE];	/* the key */
 	bool		changed;		/* it did */
 	bool		existed;		/* it did */
+	bool		filed;			/* its postings are right */
 	MatcherDeployment was;		/* what it was; where it has not changed, is */
 	int			rank;			/* of a changed one, in the matcher; -1: it is gone */
 	Tally		moved;			/* of the others: what devices won and lost add */
@@ -187,15 +188,21 @@ add_condition(List *conditions, const Condition *condition)
 	return lappend(conditions, (void *) condition);
 }
 
-/* Has only what devices get changed, and can no device have reported it yet? */
+/* Has it the rank and the condition that it had? */
 static bool
-only_delivery_changed(const Known *known, const MatcherDeployment *is, int64 reported)
+wins_the_same(const Known *known, const MatcherDeployment *is)
 {
 	const MatcherDeployment *was = &known->was;
 
 	return known->existed && was->priority == is->priority && was->created_at == is->created_at &&
-		is->revision > reported &&
 		same_condition(was->condition, is->condition);
+}
+
+/* Has only what devices get changed, and can no device have reported it yet? */
+static bool
+only_delivery_changed(const Known *known, const MatcherDeployment *is, int64 reported)
+{
+	return is->revision > reported && wins_the_same(known, is);
 }
 
 static void
@@ -238,6 +245,35 @@ enter_images(Change *change, List *images)
 		ids = lappend(ids, known->deployment_id);
 	}
 	return ids;
+}
+
+/* The postings of those that win otherwise now, or are gone. */
+static void
+file_anew(Change *change, List *ids, const MatcherDeployment *deployments, int count)
+{
+	MatcherDeployment *filed = MemoryContextAllocHuge(change->context, sizeof(MatcherDeployment) * Max(count, 1));
+	int			filed_count = 0;
+	List	   *changed = NIL;
+	ListCell   *cell;
+
+	for (int i = 0; i < count; i++)
+	{
+		Known	   *known = hash_search(change->known, deployments[i].deployment_id, HASH_FIND, NULL);
+
+		known->filed = wins_the_same(known, &deployments[i]);
+		if (!known->filed)
+			filed[filed_count++] = deployments[i];
+	}
+	foreach(cell, ids)
+	{
+		Known	   *known = hash_search(change->known, lfirst(cell), HASH_FIND, NULL);
+
+		if (!known->filed)
+			changed = lappend(changed, known->deployment_id);
+	}
+	if (changed != NIL)
+		(void) postings_change(changed, filed, filed_count);
+	pfree(filed);
 }
 
 /*
@@ -298,7 +334,7 @@ settle_changed(List *images, int64 reported)
 	deployments = deployments_read(ids, &change.count);
 	for (int i = 0; i < change.count; i++)
 		settlement_note_revision(deployments[i].revision);
-	(void) postings_change(ids, deployments, change.count);
+	file_anew(&change, ids, deployments, change.count);
 	settlement_next_command();
 	change.count = settle_deliveries(&change, deployments, change.count, reported);
 	settlement_next_command();

@@ -200,6 +200,13 @@ END $$;
 SELECT (ctid::text::point)[0] > 0 AS moved FROM settlement;
 SELECT pg_temp.counts();
 ROLLBACK;
+-- what is stored by term stays as it was where only a manifest has changed
+CREATE TEMP TABLE filed AS SELECT deployment_id, ctid AS place FROM posting;
+UPDATE deployment SET content = replace(content::text, 'agent:1', 'agent:2')::manifest,
+ priority = CASE deployment_id WHEN 'p1' THEN 90 ELSE priority END WHERE deployment_id IN ('p1', 'p2');
+UPDATE deployment SET content = replace(content::text, 'agent:2', 'agent:3')::manifest WHERE deployment_id IN ('p1', 'p2');
+SELECT DISTINCT deployment_id, place = posting.ctid AS stays FROM filed JOIN posting USING (deployment_id) ORDER BY 1;
+SELECT pg_temp.counts();
 -- TRUNCATE
 BEGIN;
 TRUNCATE twin;
