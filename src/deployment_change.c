@@ -46,6 +46,16 @@ PG_FUNCTION_INFO_V1(twinset_after_truncate_deployment);
 /* of DeploymentImage, the first change first; in TopTransactionContext */
 static List *pending_images = NIL;
 
+/* the command before which none of them had changed; while there are any */
+static CommandId pending_since = InvalidCommandId;
+
+/* Changes of this command are noted from here on. */
+static void
+note_command(CommandId command)
+{
+	pending_since = pending_images == NIL ? command : Min(pending_since, command);
+}
+
 /*
  * Note what a deployment was.  A slot has a row of the table; NULL: there was
  * no deployment with this id.
@@ -126,8 +136,10 @@ note_all(TriggerData *trigger)
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(trigger->tg_relation, NULL);
 	TableScanDesc scan = table_beginscan(trigger->tg_relation, snapshot, 0, NULL);
-	History    *history = history_begin(trigger->tg_relation, statement_alone(), true);
+	StatementSpan span = statement_alone();
+	History    *history = history_begin(trigger->tg_relation, span, true);
 
+	note_command(span.command);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -179,6 +191,14 @@ deployment_change_settle(void)
 	pending_images = NIL;
 }
 
+CommandId
+deployment_change_first(void)
+{
+	CommandId	open = statement_first_command(settlement_table("deployment"));
+
+	return pending_images == NIL ? open : Min(open, pending_since);
+}
+
 /*
  * BEFORE STATEMENT on deployment.
  */
@@ -210,6 +230,7 @@ twinset_settle_deployments(PG_FUNCTION_ARGS)
 
 	if (RULE_IS_BROKEN(lock_before_rows))
 		settlement_lock(SETTLEMENT_OF_ALL);
+	note_command(span.command);
 	/* of several statements that wrote one deployment any can close first: all note what it was before them */
 	while (transition_next(trigger, before, after))
 	{
@@ -241,13 +262,16 @@ twinset_settle_deployment_row(PG_FUNCTION_ARGS)
 	TupleTableSlot *before = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? NULL : trigger->tg_trigslot;
 	TupleTableSlot *after = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? trigger->tg_trigslot :
 		TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newslot : NULL;
+	StatementSpan span;
 	History    *history;
 
 	if (statement_is_open(trigger))
 		PG_RETURN_POINTER(NULL);
 	settlement_lock(SETTLEMENT_OF_ALL);
+	span = statement_alone();
+	note_command(span.command);
 	note_change(before, after);
-	history = history_begin(trigger->tg_relation, statement_alone(), false);
+	history = history_begin(trigger->tg_relation, span, false);
 	history_row(history, before, after);
 	history_end(history);
 	note_versions(images);

@@ -16,6 +16,12 @@
  */
 extern void deployment_change_settle(void);
 
+/*
+ * deployment_change_first: the command before which the deployments were as
+ * they are settled; InvalidCommandId: they still are.
+ */
+extern CommandId deployment_change_first(void);
+
 extern void deployment_change_init(void);
 
 #endif							/* TWINSET_DEPLOYMENT_CHANGE_H */

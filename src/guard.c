@@ -19,7 +19,8 @@
  * on twins only appends to the log.  Its devices can be moved only if they were
  * there before, so nothing is looked at unless it has logged more of these than
  * the limit.  Then the log tells what they were: each is matched as it was and
- * as it is, with the deployments that the statement saw.  A query that writes
+ * as it is, with the deployments as they are settled: a change of these that is
+ * still to settle counts what it moves when it does.  A query that writes
  * twins in several statements (a MERGE, a user's trigger, a cascade) is counted
  * as a whole, when the last of them closes.
  *
@@ -45,6 +46,7 @@
 #include "utils/xid8.h"
 
 #include "change_scan.h"
+#include "deployment_change.h"
 #include "deployments.h"
 #include "guard.h"
 #include "key_lookup.h"
@@ -217,6 +219,21 @@ count_device(Guard *guard, DeploymentsAsked *asked, TupleTableSlot *was, TupleTa
 		guard_moved(guard, before, after, 1);
 }
 
+/* The active snapshot is one that sees the deployments as they are settled. */
+static void
+push_settled_snapshot(void)
+{
+	CommandId	first = deployment_change_first();
+
+	if (first == InvalidCommandId)
+		PushActiveSnapshot(GetActiveSnapshot());
+	else
+	{
+		PushCopiedSnapshot(GetLatestSnapshot());
+		GetActiveSnapshot()->curcid = first;
+	}
+}
+
 static void
 count_twins(Guard *guard, Relation twin, int64 order)
 {
@@ -224,7 +241,7 @@ count_twins(Guard *guard, Relation twin, int64 order)
 	TupleTableSlot *entry = MakeSingleTupleTableSlot(RelationGetDescr(log), &TTSOpsMinimalTuple);
 	MemoryContext per_device = AllocSetContextCreate(CurrentMemoryContext, "twinset guarded device",
 													 ALLOCSET_DEFAULT_SIZES);
-	DeploymentsAsked asked = deployments_ask();
+	DeploymentsAsked asked;
 	char		last[DEVICE_ID_SIZE] = "";
 	Tuplesortstate *sort;
 	uint64		count;
@@ -236,6 +253,8 @@ count_twins(Guard *guard, Relation twin, int64 order)
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	sort = change_scan_sorted(snapshot, is_of_statements, &order, &count);
 	twins = key_lookup_begin(twin, snapshot);
+	push_settled_snapshot();
+	asked = deployments_ask();
 	while (tuplesort_gettupleslot(sort, true, false, entry, NULL))
 	{
 		MemoryContext caller = MemoryContextSwitchTo(per_device);
@@ -250,6 +269,7 @@ count_twins(Guard *guard, Relation twin, int64 order)
 		MemoryContextSwitchTo(caller);
 		MemoryContextReset(per_device);
 	}
+	PopActiveSnapshot();
 	key_lookup_end(twins);
 	tuplesort_end(sort);
 	UnregisterSnapshot(snapshot);

@@ -148,6 +148,22 @@ statement_is_open_on(Oid relation)
 	return false;
 }
 
+CommandId
+statement_first_command(Oid relation)
+{
+	CommandId	first = InvalidCommandId;
+	ListCell   *cell;
+
+	foreach(cell, open_statements)
+	{
+		OpenStatement *statement = lfirst(cell);
+
+		if (statement->relation == relation)
+			first = Min(first, statement->span.command);
+	}
+	return first;
+}
+
 bool
 statement_any_open(void)
 {

@@ -45,4 +45,11 @@ extern bool statement_is_open_on(Oid relation);
 /* is any statement open? */
 extern bool statement_any_open(void);
 
+/*
+ * statement_first_command: the command before which none of those that are open
+ * on the table, or have run within one of them, had begun; InvalidCommandId:
+ * none is open.
+ */
+extern CommandId statement_first_command(Oid relation);
+
 #endif							/* TWINSET_STATEMENT_H */

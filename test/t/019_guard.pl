@@ -171,6 +171,14 @@ is(refused(q(UPDATE twinset.twin SET tags = tags || '{"x": 1}' WHERE device_id I
 like(refused(q(UPDATE twinset.twin SET tags = tags || '{"x": 1}' WHERE device_id = 'dev1.1')), qr/53400: .* leave 12 without/,
 	'what it moves is');
 rows('DROP TRIGGER toggle ON twinset.twin');
+
+# a deployment takes what a trigger of its own change moves to it: neither of the two is let off for the other
+rows(q(CREATE FUNCTION follow() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN UPDATE twinset.twin SET tags = '{"n": 11}' WHERE device_id LIKE 'dev12.%'; RETURN NULL; END $$;
+	CREATE TRIGGER follow AFTER UPDATE ON twinset.deployment FOR EACH ROW EXECUTE FUNCTION follow()));
+like(refused("SET twinset.match_by = $_; UPDATE twinset.deployment SET target_condition = 'tags.n IN [11, 12]', priority = 9 WHERE deployment_id = 'd11'"),
+	qr/53400: .* move 12 devices/, "a trigger's twins are counted with the deployments as they were, by $_") for qw(cost postings matcher);
+rows('DROP TRIGGER follow ON twinset.deployment');
 is(refused(q(SET session_replication_role = replica; UPDATE twinset.deployment SET target_condition = NULL WHERE deployment_id = 'd3')), '',
 	'in the role replica there is no guard');
 is(rows(q(SELECT count(*) FROM twinset.device_status WHERE deployment_id IS NOT NULL)), '75', 'only that has changed anything');
