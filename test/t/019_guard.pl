@@ -186,6 +186,14 @@ is_exact($node, 'after what was refused');
 is(rows(q(CREATE ROLE operator; GRANT USAGE ON SCHEMA twinset TO operator; GRANT SELECT, UPDATE ON twinset.deployment TO operator;
 	ALTER ROLE operator SET twinset.max_moved_devices = 10;
 	SELECT array_to_string(rolconfig, ',') FROM pg_roles WHERE rolname = 'operator')), 'twinset.max_moved_devices=10', 'a role can have it');
+# who is no superuser sets it for a database only once the server knows it
+rows('CREATE ROLE fleet_owner; GRANT USAGE ON SCHEMA twinset TO fleet_owner; CREATE DATABASE fleet OWNER fleet_owner');
+my $alter = 'ALTER DATABASE fleet SET twinset.max_moved_devices = 100';
+$node->psql('postgres', "SET ROLE fleet_owner; $alter", stderr => \my $unknown);
+like($unknown, qr/permission denied to set parameter/, 'the owner of a database is refused before the module is loaded');
+rows("SET ROLE fleet_owner; SELECT twinset.matches('a', '{}', '*'); $alter");
+is(rows(q(SELECT setconfig FROM pg_db_role_setting WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = 'fleet'))),
+	'{twinset.max_moved_devices=100}', 'and not after that');
 
 # The night.
 rows(q(TRUNCATE twinset.twin, twinset.deployment;
