@@ -178,7 +178,13 @@ rows(q(CREATE FUNCTION follow() RETURNS trigger LANGUAGE plpgsql AS $$
 	CREATE TRIGGER follow AFTER UPDATE ON twinset.deployment FOR EACH ROW EXECUTE FUNCTION follow()));
 like(refused("SET twinset.match_by = $_; UPDATE twinset.deployment SET target_condition = 'tags.n IN [11, 12]', priority = 9 WHERE deployment_id = 'd11'"),
 	qr/53400: .* move 12 devices/, "a trigger's twins are counted with the deployments as they were, by $_") for qw(cost postings matcher);
-rows('DROP TRIGGER follow ON twinset.deployment');
+rows(q(DROP TRIGGER follow ON twinset.deployment;
+	SELECT twinset.report_status('dev1.1', 1, 200);
+	CREATE TRIGGER follow AFTER UPDATE ON twinset.report FOR EACH ROW EXECUTE FUNCTION follow()));
+like(refused("SET twinset.match_by = $_; WITH d AS (UPDATE twinset.deployment SET target_condition = 'tags.n IN [11, 12]', priority = 9 WHERE deployment_id = 'd11' RETURNING 1)
+		UPDATE twinset.report SET code = code + 1 FROM (SELECT count(*) FROM d) AS done"),
+	qr/53400: .* move 12 devices/, "so are those beside a change that is still to settle, by $_") for qw(cost postings matcher);
+rows('DROP TRIGGER follow ON twinset.report');
 is(refused(q(SET session_replication_role = replica; UPDATE twinset.deployment SET target_condition = NULL WHERE deployment_id = 'd3')), '',
 	'in the role replica there is no guard');
 is(rows(q(SELECT count(*) FROM twinset.device_status WHERE deployment_id IS NOT NULL)), '75', 'only that has changed anything');
