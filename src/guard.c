@@ -219,14 +219,17 @@ count_device(Guard *guard, DeploymentsAsked *asked, TupleTableSlot *was, TupleTa
 		guard_moved(guard, before, after, 1);
 }
 
-/* The active snapshot is one that sees the deployments as they are settled. */
+/*
+ * The active snapshot is this one, or one that sees the deployments as they are
+ * settled, where a change of them is still to settle.
+ */
 static void
-push_settled_snapshot(void)
+push_settled_snapshot(Snapshot snapshot)
 {
 	CommandId	first = deployment_change_first();
 
 	if (first == InvalidCommandId)
-		PushActiveSnapshot(GetActiveSnapshot());
+		PushActiveSnapshot(snapshot);
 	else
 	{
 		PushCopiedSnapshot(GetLatestSnapshot());
@@ -253,7 +256,7 @@ count_twins(Guard *guard, Relation twin, int64 order)
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	sort = change_scan_sorted(snapshot, is_of_statements, &order, &count);
 	twins = key_lookup_begin(twin, snapshot);
-	push_settled_snapshot();
+	push_settled_snapshot(GetActiveSnapshot());
 	asked = deployments_ask();
 	while (tuplesort_gettupleslot(sort, true, false, entry, NULL))
 	{
@@ -314,7 +317,9 @@ guard_truncated_twins(void)
 	owner_begin(&owner, settlement_table("settlement"));
 	guard = guard_begin();
 	owner_plan(&plan, "SELECT deployment_id, actual FROM twinset.deployment_status WHERE actual > 0", 0, NULL);
-	count = owner_execute(plan, NULL, GetLatestSnapshot(), InvalidSnapshot);
+	push_settled_snapshot(GetLatestSnapshot());
+	count = owner_read(plan, NULL);
+	PopActiveSnapshot();
 	for (uint64 i = 0; i < count; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];

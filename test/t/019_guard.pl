@@ -160,6 +160,10 @@ HINT:  If it is meant, allow it once: BEGIN; SET LOCAL twinset.max_moved_devices
 like(refused("UPDATE twinset.twin SET retired_at = now() WHERE tags->>'n' = '12'"), qr/53400: .* leave 12 without/, 'of devices that are retired');
 like(refused('DELETE FROM twinset.twin'), qr/53400: .* leave 78 without/, 'of devices that are deleted');
 like(refused('TRUNCATE twinset.twin'), qr/53400: .* leave 78 without/, 'of a fleet that is truncated');
+rows(q(CREATE FUNCTION wipe() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN TRUNCATE twinset.twin; RETURN NULL; END $$;
+	CREATE TRIGGER wipe AFTER DELETE ON twinset.deployment FOR EACH ROW EXECUTE FUNCTION wipe()));
+like(refused("DELETE FROM twinset.deployment WHERE deployment_id <> 'd1'"), qr/53400: .* leave 78 without/, 'of one that a trigger truncates');
+rows('DROP TRIGGER wipe ON twinset.deployment');
 like(refused('TRUNCATE twinset.deployment'), qr/53400: .* leave 78 without/, 'of deployments that are');
 like(refused('DELETE FROM twinset.deployment'), qr/53400: .* leave 78 without/, 'of deployments that are deleted');
 is(refused(q(INSERT INTO twinset.twin (device_id, tags) SELECT 'new' || i, '{"n": 3}' FROM generate_series(1, 100) AS i)), '', 'new devices are not moved');
