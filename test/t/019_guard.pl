@@ -205,6 +205,59 @@ rows("SET ROLE fleet_owner; SELECT twinset.matches('a', '{}', '*'); $alter");
 is(rows(q(SELECT setconfig FROM pg_db_role_setting WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = 'fleet'))),
 	'{twinset.max_moved_devices=100}', 'and not after that');
 
+# Statements on both tables, beside and within one another.  Each is counted alone, so with a limit of none
+# the first that moves a device is refused; where none is refused, no device has moved.
+rows(q(TRUNCATE twinset.twin, twinset.deployment;
+INSERT INTO twinset.twin (device_id, tags) SELECT 'dev' || i, jsonb_build_object('n', 1 + i % 2) FROM generate_series(1, 4) AS i;
+INSERT INTO twinset.deployment (deployment_id, content, target_condition, priority)
+VALUES ('p1', brute.manifest('1'), 'tags.n = 1', 1), ('p2', brute.manifest('1'), 'tags.n = 2', 2);
+SELECT twinset.report_status(device_id, 1, 200) FROM twinset.twin;
+CREATE TABLE escaped (statement text, nested text, devices text);
+CREATE FUNCTION nest() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN EXECUTE current_setting('test.nested'); RETURN CASE WHEN TG_WHEN = 'BEFORE' THEN NEW END; END $$));
+
+sub change_deployment
+{
+	# one too long to be stored with its terms, too
+	return sprintf "UPDATE twinset.deployment SET target_condition = %s, priority = %d WHERE deployment_id = '%s'",
+	  pick('target_condition', 'NULL', "'*'", "'tags.n = 1'", "'tags.n = 2'", "'tags.n IN [1, 2]'", '$c$deviceId IN [' . join(', ', map { "'dev$_'" } 1 .. 200) . ']$c$'),
+	  1 + int rand 3, pick('p1', 'p2');
+}
+sub change_twins { return sprintf q(UPDATE twinset.twin SET tags = '{"n": %d}' WHERE device_id <= '%s'), pick(1, 2), pick('dev2', 'dev9'); }
+sub change_reports { return 'UPDATE twinset.report SET code = code + 1'; }
+
+$script = '';
+for (1 .. $CASES / 2)
+{
+	my ($statement, $nested, $table) = pick(
+		sub { return (change_deployment(), change_twins(), 'deployment'); },
+		sub { return (change_twins(), change_deployment(), 'twin'); },
+		sub { return ('WITH d AS (' . change_deployment() . ' RETURNING 1) ' . change_twins(), 'SELECT', 'twin'); },
+		sub { return ('WITH t AS (' . change_twins() . ' RETURNING 1) ' . change_deployment(), pick(change_twins(), change_deployment()), pick('twin', 'deployment')); },
+		sub { return ('WITH d AS (' . change_deployment() . ' RETURNING 1) ' . change_reports() . pick('', ' FROM (SELECT count(*) FROM d) AS done'), change_twins(), 'report'); })->();
+
+	$script .= sprintf "BEGIN; CREATE TRIGGER nested %s UPDATE ON twinset.%s FOR EACH %s WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION nest();\n",
+	  pick('BEFORE', 'AFTER'), $table, pick('ROW', 'STATEMENT');
+	$script .= sprintf "SET LOCAL twinset.match_by = %s; TRUNCATE had; INSERT INTO had SELECT device_id, deployment_id FROM twinset.device_status;\n",
+	  pick('cost', 'matcher', 'postings');
+	$script .= qq(SET LOCAL test.nested = \$n\$$nested\$n\$; SAVEPOINT s; SET LOCAL twinset.max_moved_devices = 0;
+$statement;
+\\if :ERROR
+ROLLBACK TO s;
+\\endif
+INSERT INTO escaped SELECT \$s\$$statement\$s\$, \$n\$$nested\$n\$, string_agg(format('%s: %s to %s', device_id, h.deployment_id, s.deployment_id), ', ')
+FROM had AS h LEFT JOIN twinset.device_status AS s USING (device_id) WHERE s.deployment_id IS DISTINCT FROM h.deployment_id HAVING count(*) > 0;
+DROP TRIGGER nested ON twinset.$table; COMMIT;
+);
+	$script .= "$statement;\n" if chance(0.5);
+}
+$node->psql('postgres', "$script SELECT 'end';", stdout => \$out, stderr => \$err, on_error_stop => 0);
+like($out, qr/^end$/m, 'statements within one another came to an end');
+is(rows('SELECT count(*) FROM escaped'), '0', 'none of their moves escapes the guard') or diag(rows('SELECT * FROM escaped LIMIT 5'));
+my $refused = () = $err =~ /would move/g;
+cmp_ok($refused, '>', $CASES / 8, 'many of them are refused');
+is_exact($node, 'after statements within one another');
+
 # The night.
 rows(q(TRUNCATE twinset.twin, twinset.deployment;
 INSERT INTO twinset.deployment (deployment_id, content, target_condition, priority)
