@@ -53,6 +53,8 @@ struct ChangeScan
 	TupleTableSlot *row;		/* of the table */
 	TupleTableSlot *entry;		/* of a pack */
 	ChangeUnpack pack;			/* that is being read; without data: none */
+	ChangeFilter rows;			/* which of the table are read; NULL: all */
+	void	   *arg;			/* to ask it with */
 	BlockNumber block;			/* the next to read */
 	BlockNumber stride;			/* every how many-th is read */
 	BlockNumber blocks;			/* how many there were at the start */
@@ -218,7 +220,9 @@ change_scan_next(ChangeScan *scan)
 			if ((entry = next_of_pack(scan)) != NULL)
 				return entry;
 		}
-		else if ((entry = next_row(scan)) == NULL || !begin_pack(scan))
+		else if ((entry = next_row(scan)) == NULL)
+			return NULL;
+		else if ((scan->rows == NULL || scan->rows(scan->arg, entry)) && !begin_pack(scan))
 			return entry;
 	}
 }
@@ -239,7 +243,7 @@ change_scan_end(ChangeScan *scan)
 }
 
 Tuplesortstate *
-change_scan_sorted(Snapshot snapshot, ChangeFilter filter, void *arg, uint64 *count)
+change_scan_sorted(Snapshot snapshot, ChangeFilter rows, ChangeFilter filter, void *arg, uint64 *count)
 {
 	AttrNumber	columns[] = {Anum_change_device_id, Anum_change_ordinal};
 	Oid			operators[] = {TextLessOperator, Int8LessOperator};
@@ -251,6 +255,8 @@ change_scan_sorted(Snapshot snapshot, ChangeFilter filter, void *arg, uint64 *co
 												TUPLESORT_NONE);
 	TupleTableSlot *entry;
 
+	scan->rows = rows;
+	scan->arg = arg;
 	*count = 0;
 	while ((entry = change_scan_next(scan)) != NULL)
 	{

@@ -34,9 +34,14 @@ typedef bool (*ChangeFilter) (void *arg, TupleTableSlot *entry);
  * change_scan_sorted: the entries that the snapshot sees, those of which the
  * filter says so where there is one, a device's together and in the order of
  * their ordinals; *count is how many.  The caller ends the sort.
+ *
+ * A filter of rows, where there is one, is asked first, with the table's row: an
+ * entry, or one with many packed in it, of which only what they have in common
+ * is set (ordinal, transaction, statement, changed_at).  Where it says no these
+ * are not unpacked.
  */
-extern Tuplesortstate *change_scan_sorted(Snapshot snapshot, ChangeFilter filter, void *arg,
-										  uint64 *count);
+extern Tuplesortstate *change_scan_sorted(Snapshot snapshot, ChangeFilter rows, ChangeFilter filter,
+										  void *arg, uint64 *count);
 
 /*
  * change_delete: delete the entries that the snapshot sees, those of which the

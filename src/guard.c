@@ -184,17 +184,26 @@ guard_end(Guard *guard)
 					 "; then the statement, and COMMIT.", Max(guard->moved, guard->left))));
 }
 
-/* Is the entry a twin's, which was live, of the statements with this order?  Of one that was not live none is moved. */
+/* Is the log's row of the statements with this order? */
 static bool
-is_of_statements(void *arg, TupleTableSlot *entry)
+is_of_statements(void *arg, TupleTableSlot *row)
 {
 	int64		order = *(int64 *) arg;
 	bool		isnull;
-	Datum		transaction = slot_getattr(entry, Anum_change_transaction, &isnull);
+	Datum		transaction = slot_getattr(row, Anum_change_transaction, &isnull);
 
 	return FullTransactionIdEquals(GetTopFullTransactionId(), DatumGetFullTransactionId(transaction)) &&
-		DatumGetInt64(slot_getattr(entry, Anum_change_statement, &isnull)) == order &&
-		DatumGetBool(slot_getattr(entry, Anum_change_live, &isnull)) && !isnull;
+		DatumGetInt64(slot_getattr(row, Anum_change_statement, &isnull)) == order;
+}
+
+/* Is the entry a twin's, which was live?  Of one that was not live none is moved. */
+static bool
+was_live(void *arg, TupleTableSlot *entry)
+{
+	bool		isnull;
+	Datum		live = slot_getattr(entry, Anum_change_live, &isnull);
+
+	return !isnull && DatumGetBool(live);
 }
 
 static const char *
@@ -254,7 +263,7 @@ count_twins(Guard *guard, Relation twin, int64 order)
 	/* what the statement has written is to be seen too */
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	sort = change_scan_sorted(snapshot, is_of_statements, &order, &count);
+	sort = change_scan_sorted(snapshot, is_of_statements, was_live, &order, &count);
 	twins = key_lookup_begin(twin, snapshot);
 	push_settled_snapshot(GetActiveSnapshot());
 	asked = deployments_ask();

@@ -34,9 +34,9 @@ extern void guard_end(Guard *guard);
  * there were before it.  order is that of the statements that ran together
  * with it; when the last of them has closed their devices are counted.
  *
- * Cost: a comparison, while these are not more than the limit; else the log
- * read, the statement's own entries sorted, and each of its devices looked up
- * and matched twice.
+ * Cost: a comparison, while these are not more than the limit; else a look at
+ * each row of the log, the statement's own entries sorted, and each of its
+ * devices looked up and matched twice.
  */
 extern void guard_twins(Relation twin, int64 order, uint64 changed);
 

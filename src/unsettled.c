@@ -504,7 +504,7 @@ unsettled_visit(DeploymentsAsked *asked, TallySum *sum, DeviceSet *set,
 	Snapshot	snapshot = GetActiveSnapshot();
 	Relation	log = table_open(settlement_table("change"), AccessShareLock);
 	uint64		count;
-	Tuplesortstate *sort = change_scan_sorted(snapshot, set == NULL ? NULL : in_set, set, &count);
+	Tuplesortstate *sort = change_scan_sorted(snapshot, NULL, set == NULL ? NULL : in_set, set, &count);
 	TupleTableSlot *entry = MakeSingleTupleTableSlot(RelationGetDescr(log), &TTSOpsMinimalTuple);
 	MemoryContext caller;
 
