@@ -207,6 +207,26 @@ UPDATE deployment SET content = replace(content::text, 'agent:1', 'agent:2')::ma
 UPDATE deployment SET content = replace(content::text, 'agent:2', 'agent:3')::manifest WHERE deployment_id IN ('p1', 'p2');
 SELECT DISTINCT deployment_id, place = posting.ctid AS stays FROM filed JOIN posting USING (deployment_id) ORDER BY 1;
 SELECT pg_temp.counts();
+-- a user's rules, and a view with one; what undoes deployments is refused by the server then
+BEGIN;
+CREATE RULE user_also AS ON UPDATE TO twin DO ALSO UPDATE deployment SET priority = priority + 1 WHERE deployment_id = 'prod';
+CREATE RULE user_instead AS ON DELETE TO twin DO INSTEAD UPDATE twin SET retired_at = now() WHERE device_id = OLD.device_id;
+CREATE RULE user_instead AS ON DELETE TO deployment DO INSTEAD UPDATE deployment SET target_condition = NULL WHERE deployment_id = OLD.deployment_id;
+CREATE VIEW pg_temp.retagged AS SELECT device_id, tags FROM twin;
+CREATE RULE user_view AS ON UPDATE TO pg_temp.retagged DO INSTEAD (
+	DELETE FROM deployment WHERE deployment_id = 'p1'; UPDATE twin SET tags = NEW.tags WHERE device_id = OLD.device_id);
+SELECT pg_temp.counts();
+UPDATE twin SET tags = '{}' WHERE device_id IN ('d4', 'd5');
+SELECT pg_temp.counts(), (SELECT priority FROM deployment WHERE deployment_id = 'prod');
+DELETE FROM twin WHERE device_id = 'd6';
+SELECT pg_temp.counts(), (SELECT retired_at IS NOT NULL AS retired FROM twin WHERE device_id = 'd6');
+UPDATE pg_temp.retagged SET tags = '{"environment": "prod"}' WHERE device_id IN ('d4', 'd5');
+SELECT pg_temp.counts();
+SAVEPOINT a;
+SELECT * FROM undo_transaction(pg_current_xact_id());
+ROLLBACK TO a;
+SELECT pg_temp.counts();
+ROLLBACK;
 -- TRUNCATE
 BEGIN;
 TRUNCATE twin;
