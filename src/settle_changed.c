@@ -19,7 +19,7 @@
  * The counts of the changed deployments are counted anew, those of the others
  * moved by the winners won and lost.  Where only what devices get has changed,
  * no winner moves, and nobody has reported the new revision: no device is
- * looked at.
+ * looked at, and what is stored by term stays.
  *
  *-------------------------------------------------------------------------
  */
