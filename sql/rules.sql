@@ -25,19 +25,12 @@ COMMENT ON FUNCTION twinset.check_tags(jsonb) IS
 
 -- The two CHECKs of twin, which raise an error of their own: it says what is wrong, and shows no row.
 
-CREATE FUNCTION twinset.require_device_id(device_id text) RETURNS boolean
+CREATE FUNCTION twinset.require_twin(device_id text, tags jsonb) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'twinset_require_device_id';
+AS 'MODULE_PATHNAME', 'twinset_require_twin';
 
-COMMENT ON FUNCTION twinset.require_device_id(text) IS
-'internal: true, or the error of the constraint twin_device_id_check';
-
-CREATE FUNCTION twinset.require_tags(device_id text, tags jsonb) RETURNS boolean
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'twinset_require_tags';
-
-COMMENT ON FUNCTION twinset.require_tags(text, jsonb) IS
-'internal: true, or the error of the constraint twin_tags_check, with the device, the place and the rule';
+COMMENT ON FUNCTION twinset.require_twin(text, jsonb) IS
+'internal: true, or the error of the constraint twin_check, with the device, and of its tags the place and the rule';
 
 CREATE FUNCTION twinset.deployment_id_valid(deployment_id text) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE

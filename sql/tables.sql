@@ -1,14 +1,13 @@
 -- The two tables that users write, and the reports.
 
 CREATE TABLE twinset.twin (
-	device_id text COLLATE "C" CONSTRAINT twin_pkey PRIMARY KEY
-		CONSTRAINT twin_device_id_check CHECK (twinset.require_device_id(device_id)),
-	tags jsonb NOT NULL DEFAULT '{}'
-		CONSTRAINT twin_tags_check CHECK (twinset.require_tags(device_id, tags)),
+	device_id text COLLATE "C" CONSTRAINT twin_pkey PRIMARY KEY,
+	tags jsonb NOT NULL DEFAULT '{}',
 	iot_edge boolean NOT NULL DEFAULT true,
 	retired_at timestamptz,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-	updated_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+	updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	CONSTRAINT twin_check CHECK (twinset.require_twin(device_id, tags))
 );
 
 CREATE INDEX twin_tags_idx ON twinset.twin USING gin (tags jsonb_path_ops);

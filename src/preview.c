@@ -138,7 +138,7 @@ twinset_previewed_moves(PG_FUNCTION_ARGS)
 	appendStringInfo(&query, "SELECT p.device_id, p.tags, p.patched FROM ("
 					 "SELECT t.device_id, t.tags, twinset.merge_patch(t.tags, $1) AS patched FROM twinset.twin AS t"
 					 " WHERE " LIVE " AND twinset.matches(t.device_id, t.tags, %s) OFFSET 0) AS p"
-					 " WHERE twinset.require_tags(p.device_id, p.patched)",
+					 " WHERE twinset.require_twin(p.device_id, p.patched)",
 					 condition_literal(condition));
 	row_visit(query.data, params, visit_patched, &preview);
 	put_groups(&preview, (ReturnSetInfo *) fcinfo->resultinfo, false);
